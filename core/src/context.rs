@@ -1,0 +1,84 @@
+//! What a check runs in: the only ways out that a provider crate has.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use url::Url;
+use uuid::Uuid;
+
+use crate::environment::{Environment, ProviderConfig};
+use crate::http::{Method, Request};
+
+/// One check: its deadline, its trace id, and guarded ways to reach the provider.
+#[derive(Clone)]
+pub struct Context {
+    environment: Environment,
+    config: Option<Arc<ProviderConfig>>,
+    deadline: Instant,
+    trace_id: Uuid,
+    region: usize,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Context")
+            .field("config", &self.config)
+            .field("deadline", &self.deadline)
+            .field("trace_id", &self.trace_id)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        environment: Environment,
+        config: Option<Arc<ProviderConfig>>,
+        trace_id: Uuid,
+    ) -> Self {
+        let timeout = config.as_ref().map_or(std::time::Duration::ZERO, |config| config.timeout);
+        Self { environment, config, deadline: Instant::now() + timeout, trace_id, region: 0 }
+    }
+
+    /// A `GET` of this path under the provider's base URL. Each segment is escaped, so it may hold anything.
+    pub fn get(&self, path: &[&str]) -> Request<'_> {
+        Request::new(self, Method::GET, path)
+    }
+
+    /// A `POST` to this path under the provider's base URL. Only for what the provider documents as free of
+    /// effects.
+    pub fn post(&self, path: &[&str]) -> Request<'_> {
+        Request::new(self, Method::POST, path)
+    }
+
+    /// When the check ends, with a verdict or without.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What every log line of the check bears.
+    pub fn trace_id(&self) -> Uuid {
+        self.trace_id
+    }
+
+    /// Whether a host that the settings name speaks TLS from the first byte on this port.
+    pub fn speaks_implicit_tls(&self, port: u16) -> bool {
+        self.config.as_ref().is_some_and(|config| config.implicit_tls_ports.contains(&port))
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    pub(crate) fn base_url(&self) -> Option<&Url> {
+        self.config.as_ref()?.base_urls.get(self.region)
+    }
+
+    /// The same check in the provider's next region, if it has one. The deadline stays.
+    pub(crate) fn next_region(&self) -> Option<Self> {
+        let next = Self { region: self.region + 1, ..self.clone() };
+        next.base_url().is_some().then_some(next)
+    }
+}

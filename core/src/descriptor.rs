@@ -1,0 +1,90 @@
+//! Who a provider is: the facts about it that never change while a process runs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What a provider carries, as the catalogue's `type` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ProviderType {
+    /// Text messages to phone numbers.
+    Sms,
+    /// Electronic mail.
+    Email,
+    /// Notifications to devices.
+    Push,
+    /// Messages in a chat service.
+    Chat,
+    /// Phone calls.
+    Voice,
+}
+
+impl ProviderType {
+    /// Every type, in the order of declaration.
+    pub const ALL: [Self; 5] = [Self::Sms, Self::Email, Self::Push, Self::Chat, Self::Voice];
+
+    /// The word in the catalogue, for instance `sms`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Email => "email",
+            Self::Push => "push",
+            Self::Chat => "chat",
+            Self::Voice => "voice",
+        }
+    }
+}
+
+impl fmt::Display for ProviderType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// One place where a provider answers, and the configuration key that moves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// The key under `[providers.NAME]`: `base_url` for the first, `eu_base_url` and the like after it.
+    pub key: &'static str,
+    /// Scheme, host and path prefix, without a slash at the end.
+    pub url: &'static str,
+}
+
+/// Where a provider's checks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To hosts of the provider's own, its regions in the order in which they are asked. Never empty.
+    BuiltIn(&'static [BaseUrl]),
+    /// To a host and port that the settings name, always through [`Context::dial`](crate::Context::dial).
+    NamedBySettings,
+}
+
+/// Identity of a provider, and the documented exchanges that its tests, its sandbox and its page share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// The `provider_id` of a request. Decimal digits, unique among the linked providers, never used again.
+    pub id: &'static str,
+    /// The catalogue's name, the key under `[providers]` and the suffix of the crate's name: lower-case
+    /// letters, digits and hyphens. Unique too.
+    pub name: &'static str,
+    /// What the provider carries.
+    pub provider_type: ProviderType,
+    /// The provider's name as people write it.
+    pub title: &'static str,
+    /// Where the checks go.
+    pub destination: Destination,
+    /// The documented exchanges, as the JSON that [`exchange::parse`](crate::exchange::parse) reads.
+    pub exchanges: &'static str,
+}
+
+impl Descriptor {
+    /// The built-in base URLs, region by region; none where the settings name the host.
+    pub const fn base_urls(&self) -> &'static [BaseUrl] {
+        match self.destination {
+            Destination::BuiltIn(base_urls) => base_urls,
+            Destination::NamedBySettings => &[],
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Guarded TCP and TLS to a host and port that the settings name.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::context::Context;
+use crate::egress::Forbidden;
+use crate::environment::look_up;
+use crate::failure::{Cause, Failure};
+
+/// The longest that finding and connecting to a host may take; less when the deadline is near.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A value of the settings together with the name of its field, so that a failure can point at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<T> {
+    /// The name of the settings field.
+    pub name: &'static str,
+    /// Its value.
+    pub value: T,
+}
+
+impl<T> Field<T> {
+    /// The value of the field with this name.
+    pub const fn new(name: &'static str, value: T) -> Self {
+        Self { name, value }
+    }
+}
+
+impl Context {
+    /// Connects to a host and port that the settings name.
+    ///
+    /// The name is resolved once, every address it stands for is judged by the egress policy, and only judged
+    /// addresses are dialled. Fails with `destination_forbidden` when one of them is forbidden, and with
+    /// `connection_failed` when there is no such name or nobody accepts.
+    pub async fn dial(&self, host: Field<&str>, port: Field<u16>) -> Result<TcpStream, Failure> {
+        let left = self.deadline().saturating_duration_since(Instant::now());
+        // Half of what is left: a server that cannot be reached is a fault of the settings, and there must be
+        // time to say so.
+        let until = Instant::now() + CONNECT_TIMEOUT.min(left / 2);
+        let unresolved = || {
+            Failure::connection_failed(host.name)
+                .message("The host name could not be resolved.")
+                .hint("Check its spelling; it is the name of the mail server, without `https://` and without a port.")
+        };
+        let addresses = match self.environment().route(host.value, port.value) {
+            Some(address) => vec![address],
+            None => match timeout_at(until, resolve(host.value, port.value)).await {
+                Ok(Ok(addresses)) => addresses,
+                Ok(Err(_)) | Err(_) => return Err(unresolved()),
+            },
+        };
+        for address in &addresses {
+            self.environment()
+                .policy()
+                .judge_named(*address)
+                .map_err(|forbidden| forbidden_destination(forbidden, host.name, port.name))?;
+        }
+        for address in addresses {
+            match timeout_at(until, connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(_)) => {}
+                Err(_) => break,
+            }
+        }
+        Err(Failure::connection_failed(port.name)
+            .message("Nobody accepts connections at this host and port.")
+            .hint("Check the port; mail servers take submissions on 587 or 465."))
+    }
+
+    /// Speaks TLS over a connection, and holds the server to the name in `host`.
+    ///
+    /// Fails with `connection_failed`, at the host for a certificate that does not hold, at the port for a server
+    /// that does not speak TLS there.
+    pub async fn tls<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: Field<&str>,
+        port: Field<u16>,
+        stream: S,
+    ) -> Result<TlsStream<S>, Failure> {
+        let name = ServerName::try_from(bare(host.value).trim_end_matches('.').to_owned())
+            .map_err(|_| {
+                Failure::connection_failed(host.name).message("No certificate can be for this host name.")
+            })?;
+        let connector = TlsConnector::from(self.environment().tls());
+        connector.connect(name, stream).await.map_err(|error| {
+            let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+            tls_failure(cause, host.name, port.name)
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the address was judged")]
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// An IPv6 address may stand in brackets.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
+async fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    let host = bare(host);
+    match host.parse::<IpAddr>() {
+        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+        Err(_) => look_up(host, port).await,
+    }
+}
+
+fn forbidden_destination(forbidden: Forbidden, host: &str, port: &str) -> Failure {
+    let failure = Failure::new(Cause::DestinationForbidden);
+    match forbidden {
+        Forbidden::Address(purpose) => failure
+            .at(host)
+            .message("This host leads to an address that is not on the public internet.")
+            .note(purpose),
+        Forbidden::Port => failure
+            .at(port)
+            .message("This port is not one that settings may name.")
+            .hint("Use 587, 465, 25 or 2525. The operator can open others with `egress.ports`."),
+        Forbidden::PlainHttp => failure.at(host),
+    }
+}
+
+fn tls_failure(cause: Option<&TlsError>, host: &str, port: &str) -> Failure {
+    let certificate = |message| Failure::connection_failed(host).message(message);
+    match cause {
+        Some(TlsError::InvalidCertificate(error)) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                certificate("The certificate of the server has expired.")
+                    .hint("The server needs a new certificate.")
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                certificate("The certificate of the server is not valid yet.")
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                certificate("The certificate of the server is for another name.")
+                    .hint("Use the name that the certificate is for.")
+            }
+            CertificateError::UnknownIssuer => {
+                certificate("The certificate of the server is not signed by an authority that is trusted here.")
+                    .hint("A private authority can be added by the operator with `egress.extra_ca`.")
+            }
+            CertificateError::Revoked => certificate("The certificate of the server has been revoked."),
+            _ => certificate("The certificate of the server cannot be verified."),
+        },
+        Some(TlsError::AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::UnrecognisedName,
+        )) => Failure::connection_failed(host).message("The server refuses to speak TLS 1.2 or 1.3 for this name."),
+        _ => Failure::connection_failed(port)
+            .message("The server does not speak TLS at this point.")
+            .hint("The port and the kind of encryption may not belong together: 465 speaks TLS from the first byte, every other port begins in clear and offers STARTTLS."),
+    }
+}

@@ -1,0 +1,179 @@
+//! The egress policy: which addresses may be dialled. Everything that leaves goes by it, HTTP and raw TCP alike.
+
+mod special_purpose;
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+pub use special_purpose::{PUBLIC_V6, SPECIAL_PURPOSE, SpecialPurpose};
+
+/// The ports of mail submission and relay: <https://www.rfc-editor.org/rfc/rfc8314> and RFC 5321, and 2525, which
+/// providers offer where 25 is blocked.
+pub const MAIL_PORTS: [u16; 4] = [25, 465, 587, 2525];
+
+/// Which addresses may be dialled: the public internet, and the networks that the operator allows beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    allow: Vec<IpNet>,
+    ports: Vec<u16>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { allow: Vec::new(), ports: MAIL_PORTS.to_vec() }
+    }
+}
+
+/// Why a destination may not be dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    /// The address has a special purpose, which the text names.
+    #[error("the address is reserved: {0}")]
+    Address(&'static str),
+    /// The port is not one that settings may name.
+    #[error("the port is not one that settings may name")]
+    Port,
+    /// Plain HTTP, to an address that is not in an allowed network.
+    #[error("plain HTTP is only for allowed networks")]
+    PlainHttp,
+}
+
+impl Policy {
+    /// The public internet, the networks in `allow` beside it, and the ports that settings may name on the
+    /// public internet.
+    pub fn new(allow: Vec<IpNet>, ports: Vec<u16>) -> Self {
+        Self { allow, ports }
+    }
+
+    /// Whether this address may be dialled.
+    pub fn judge(&self, address: IpAddr) -> Result<(), Forbidden> {
+        if self.allows(address) {
+            return Ok(());
+        }
+        match special_purpose::of(address.to_canonical()) {
+            Some(purpose) => Err(Forbidden::Address(purpose)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether this address may be asked in plain HTTP: only inside an allowed network.
+    pub fn judge_plain_http(&self, address: IpAddr) -> Result<(), Forbidden> {
+        self.judge(address)?;
+        if self.allows(address) { Ok(()) } else { Err(Forbidden::PlainHttp) }
+    }
+
+    /// Whether settings may name this destination. Inside an allowed network they may name any port.
+    pub fn judge_named(&self, destination: SocketAddr) -> Result<(), Forbidden> {
+        self.judge(destination.ip())?;
+        if self.allows(destination.ip()) || self.ports.contains(&destination.port()) {
+            Ok(())
+        } else {
+            Err(Forbidden::Port)
+        }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allow.iter().any(|network| network.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn judge(address: &str) -> Result<(), Forbidden> {
+        Policy::default().judge(address.parse().unwrap())
+    }
+
+    #[test]
+    fn the_first_and_last_address_of_every_special_network_are_forbidden() {
+        for entry in SPECIAL_PURPOSE {
+            let network = entry.network;
+            for address in [network.network(), network.broadcast()] {
+                assert!(Policy::default().judge(address).is_err(), "{address} of {network}");
+            }
+        }
+    }
+
+    #[test]
+    fn public_addresses_may_be_dialled() {
+        for address in
+            ["8.8.8.8", "1.1.1.1", "100.63.255.255", "172.32.0.0", "223.255.255.255", "2606:4700::1", "2a00:1450::1"]
+        {
+            assert_eq!(judge(address), Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_carry_a_forbidden_one_are_forbidden() {
+        for address in [
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::a00:1",
+            "2002:7f00:1::",
+            "2001::1",
+            "fe80::1",
+            "fec0::1",
+            "fd00::1",
+            "100::1",
+            "4000::1",
+        ] {
+            assert!(judge(address).is_err(), "{address}");
+        }
+    }
+
+    #[test]
+    fn allow_opens_what_it_says_and_nothing_beside_it() {
+        let policy = Policy::new(vec!["127.0.0.0/30".parse().unwrap()], vec![587]);
+        let named = |address: &str| policy.judge_named(address.parse().unwrap());
+        assert_eq!(named("127.0.0.1:9"), Ok(()));
+        assert_eq!(named("[::ffff:127.0.0.1]:9"), Ok(()));
+        assert!(matches!(named("127.0.0.4:587"), Err(Forbidden::Address(_))));
+        assert_eq!(named("8.8.8.8:587"), Ok(()));
+        assert_eq!(named("8.8.8.8:22"), Err(Forbidden::Port));
+        assert_eq!(policy.judge_plain_http("8.8.8.8".parse().unwrap()), Err(Forbidden::PlainHttp));
+        assert_eq!(policy.judge_plain_http("127.0.0.1".parse().unwrap()), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn only_global_unicast_passes(address in any::<u128>()) {
+            let address = std::net::Ipv6Addr::from(address);
+            if Policy::default().judge(address.into()).is_ok() {
+                let inside = PUBLIC_V6.contains(&address);
+                prop_assert!(inside || address.to_ipv4_mapped().is_some());
+            }
+        }
+
+        #[test]
+        fn a_mapped_address_is_judged_as_the_one_it_maps(address in any::<u32>()) {
+            let v4 = std::net::Ipv4Addr::from(address);
+            let policy = Policy::default();
+            prop_assert_eq!(policy.judge(v4.into()), policy.judge(v4.to_ipv6_mapped().into()));
+        }
+
+        #[test]
+        fn whatever_lies_in_a_special_network_is_forbidden(
+            index in 0..SPECIAL_PURPOSE.len(), offset in any::<u128>()
+        ) {
+            let network = SPECIAL_PURPOSE[index].network;
+            let address = match network {
+                IpNet::V4(network) => {
+                    let host = u32::try_from(offset & u128::from(u32::MAX)).unwrap() & u32::from(network.hostmask());
+                    IpAddr::from(std::net::Ipv4Addr::from(u32::from(network.network()) | host))
+                }
+                IpNet::V6(network) => {
+                    let host = offset & u128::from(network.hostmask());
+                    IpAddr::from(std::net::Ipv6Addr::from(u128::from(network.network()) | host))
+                }
+            };
+            prop_assert!(Policy::default().judge(address).is_err());
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Documented exchanges: what a provider is asked, what it answers, and the verdict that follows, as data.
+//!
+//! A provider crate brings them as a JSON file beside its source. Its tests, the sandbox and its page in the docs
+//! all read that one table.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::failure::{Cause, Verdict};
+
+/// Reads the exchanges of a provider. The error says where the JSON breaks the form.
+///
+/// ```
+/// let exchanges = bonafide_core::exchange::parse(r#"[{
+///     "name": "valid_key",
+///     "title": "A key that may send",
+///     "source": "https://example.com/docs/authentication",
+///     "settings": {"api_key": "live-1"},
+///     "dialogue": [{
+///         "request": {"method": "GET", "path": "/v1/me", "bearer": "{api_key}"},
+///         "answer": {"status": 200, "body": {"name": "Example"}}
+///     }],
+///     "verdict": {}
+/// }]"#)?;
+/// assert_eq!(exchanges[0].verdict.verdict(), bonafide_core::Verdict::Valid);
+/// # Ok::<(), bonafide_core::exchange::ExchangeError>(())
+/// ```
+pub fn parse(text: &str) -> Result<Vec<Exchange>, ExchangeError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(ExchangeError)
+}
+
+/// Exchanges that do not have the form of [`Exchange`].
+#[derive(Debug, thiserror::Error)]
+#[error("the documented exchanges cannot be read: {0}")]
+pub struct ExchangeError(#[source] serde_path_to_error::Error<serde_json::Error>);
+
+/// One documented exchange.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// A name for tests, unique in the provider: lower-case words joined by `_`.
+    pub name: String,
+    /// What the exchange shows, as a heading.
+    pub title: String,
+    /// Where the answer is documented: a URL, or `inferred: …` where the provider is silent.
+    pub source: String,
+    /// The settings that lead to it. None of them is anybody's.
+    pub settings: Map<String, Value>,
+    /// What is asked over HTTP and what is answered, in order.
+    #[serde(default)]
+    pub dialogue: Vec<Step>,
+    /// What a mail server says, for providers whose settings name the host.
+    #[serde(default)]
+    pub smtp: Option<Smtp>,
+    /// Whether the emulator answers so to everything that no other exchange is for.
+    #[serde(default)]
+    pub otherwise: bool,
+    /// The verdict that follows.
+    pub verdict: Conclusion,
+}
+
+/// One request and its answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The configuration key of the base URL that is asked; the first one unless said.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// What is asked.
+    pub request: Asked,
+    /// What is answered.
+    pub answer: Answered,
+}
+
+/// What a request must hold to be the one that is meant. `{field}` stands for the value of that settings field.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The method.
+    pub method: String,
+    /// The path under the base URL. A segment `*` stands for any.
+    pub path: String,
+    /// Pairs that the query holds.
+    #[serde(default)]
+    pub query: Map<String, Value>,
+    /// Pairs that the query does not hold.
+    #[serde(default)]
+    pub without_query: Vec<String>,
+    /// The bearer token.
+    #[serde(default)]
+    pub bearer: Option<String>,
+    /// The user and password of HTTP Basic, joined by a colon.
+    #[serde(default)]
+    pub basic: Option<String>,
+    /// Other headers, names in lower case.
+    #[serde(default)]
+    pub headers: Map<String, Value>,
+    /// Members that the JSON body holds, with their values.
+    #[serde(default)]
+    pub body: Option<Value>,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// Headers, names in lower case. `content-type` is that of the body unless said.
+    #[serde(default)]
+    pub headers: Map<String, Value>,
+    /// A JSON body.
+    #[serde(default)]
+    pub body: Option<Value>,
+    /// A body of plain text.
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+/// What a mail server says at each stage. What is left out goes well.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smtp {
+    /// Nobody listens there.
+    pub refuses_connections: bool,
+    /// Before anything is asked.
+    pub greeting: String,
+    /// To the first `EHLO`, line by line without the code, or one whole reply.
+    pub ehlo: Vec<String>,
+    /// To `STARTTLS`.
+    pub starttls: String,
+    /// To the `EHLO` inside TLS.
+    pub ehlo_inside_tls: Vec<String>,
+    /// To the credentials of the settings. Any others get `535`.
+    pub auth: String,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+        Self {
+            refuses_connections: false,
+            greeting: "220 mail.example.com ESMTP".to_owned(),
+            ehlo: lines(&["mail.example.com", "STARTTLS", "8BITMIME"]),
+            starttls: "220 2.0.0 Ready to start TLS".to_owned(),
+            ehlo_inside_tls: lines(&["mail.example.com", "AUTH PLAIN LOGIN", "8BITMIME"]),
+            auth: "235 2.7.0 Authentication successful".to_owned(),
+        }
+    }
+}
+
+/// The verdict that an exchange leads to.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conclusion {
+    /// The cause, by its code, where it is no pass.
+    pub cause: Option<String>,
+    /// The pointer of the field at fault.
+    pub pointer: Option<String>,
+    /// How many seconds the caller is told to wait.
+    pub retry_after: Option<u64>,
+    /// What a passed check has to tell.
+    pub data: Option<Value>,
+    /// Codes of the warnings of a passed check.
+    pub warnings: Vec<String>,
+}
+
+impl Conclusion {
+    /// Whether this is a pass, a rejection or no verdict. A cause that does not exist counts as no verdict.
+    pub fn verdict(&self) -> Verdict {
+        match &self.cause {
+            None => Verdict::Valid,
+            Some(code) => Cause::from_code(code).map_or(Verdict::Inconclusive, Cause::verdict),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Guarded HTTP: a request that can only go to the provider's base URL, and the answer to it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+pub(crate) use http::Method;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+
+/// The largest answer that is read unless the request says otherwise.
+const DEFAULT_LIMIT: usize = 1024 * 1024;
+/// A wait longer than this is not worth passing on.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One request to the provider. It is judged when it is sent; what cannot be built ends in a failure there.
+#[must_use]
+pub struct Request<'a> {
+    context: &'a Context,
+    method: Method,
+    url: Result<Url, Failure>,
+    headers: HeaderMap,
+    body: Bytes,
+    limit: usize,
+    defect: Option<&'static str>,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Request").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(context: &'a Context, method: Method, path: &[&str]) -> Self {
+        let url = context
+            .base_url()
+            .cloned()
+            .ok_or_else(|| Failure::internal("no base URL is configured for this provider"))
+            .map(|mut url| {
+                if let Ok(mut segments) = url.path_segments_mut() {
+                    segments.pop_if_empty().extend(path);
+                }
+                url
+            });
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Self { context, method, url, headers, body: Bytes::new(), limit: DEFAULT_LIMIT, defect: None }
+    }
+
+    /// Adds a pair to the query.
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        if let Ok(url) = &mut self.url {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        self
+    }
+
+    /// Takes the query of a link that the provider gave to its next page.
+    ///
+    /// The link must lead to this request's own path, on the provider's own host; with one that leads elsewhere
+    /// nothing is sent, and the check ends with `unexpected_response`.
+    pub fn next_page(mut self, link: &str) -> Self {
+        let Ok(url) = &mut self.url else { return self };
+        let prefix = self.context.base_url().map_or("", |base| base.path().trim_end_matches('/'));
+        let relative_path = url.path().strip_prefix(prefix).unwrap_or(url.path()).to_owned();
+        let target = url.join(link).ok().filter(|target| {
+            target.origin() == url.origin()
+                && target.username().is_empty()
+                && target.password().is_none()
+                && (target.path() == url.path() || target.path() == relative_path)
+        });
+        match target {
+            Some(target) => url.set_query(target.query()),
+            None => {
+                self.url = Err(Failure::unexpected_response()
+                    .note("the link to the next page leads away from the list"));
+            }
+        }
+        self
+    }
+
+    /// Authenticates with HTTP Basic.
+    pub fn basic(self, user: &str, password: &impl ExposeSecret<str>) -> Self {
+        let pair = Zeroizing::new(format!("{user}:{}", password.expose_secret()));
+        let encoded = Zeroizing::new(BASE64.encode(pair.as_bytes()));
+        self.secret_value(AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *encoded)))
+    }
+
+    /// Authenticates with a bearer token.
+    pub fn bearer(self, token: &impl ExposeSecret<str>) -> Self {
+        self.secret_value(AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", token.expose_secret())))
+    }
+
+    /// Sends a secret in a header of the provider's own.
+    pub fn secret_header(self, name: &'static str, secret: &impl ExposeSecret<str>) -> Self {
+        match HeaderName::try_from(name) {
+            Ok(name) => self.secret_value(name, secret.expose_secret()),
+            Err(_) => self.broken("the name of a header is not valid"),
+        }
+    }
+
+    fn secret_value(mut self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_bytes(value.as_bytes()) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(name, value);
+                self
+            }
+            Err(_) => self.broken("a secret holds characters that a header cannot"),
+        }
+    }
+
+    /// Sends a JSON body.
+    pub fn json(self, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            // The body holds the key with some providers, so it is wiped like one.
+            Ok(body) => self.body("application/json", Zeroizing::new(body)),
+            Err(_) => self.broken("the body of the request cannot be serialised"),
+        }
+    }
+
+    /// Sends a body of another type.
+    pub fn body(
+        mut self,
+        content_type: &'static str,
+        body: impl AsRef<[u8]> + Send + 'static,
+    ) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.body = Bytes::from_owner(body);
+        self
+    }
+
+    /// Reads answers up to this many bytes; 1 MiB unless said. A longer one is not the provider's.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    fn broken(mut self, defect: &'static str) -> Self {
+        self.defect = Some(defect);
+        self
+    }
+
+    /// Sends the request and reads the answer, whatever its status.
+    ///
+    /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
+    /// `unexpected_response` when what comes back is not HTTP or too long. Redirects are not followed.
+    pub async fn send(self) -> Result<Answer, Failure> {
+        let url = self.url?;
+        if let Some(defect) = self.defect {
+            return Err(Failure::internal(defect));
+        }
+        let mut response = self
+            .context
+            .environment()
+            .client(url.scheme())
+            .request(self.method, url)
+            .headers(self.headers)
+            .body(self.body)
+            .send()
+            .await
+            .map_err(|error| transport_failure(&error))?;
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| {
+            transport_failure(&error).provider_status(status)
+        })? {
+            if body.len() + chunk.len() > self.limit {
+                return Err(Failure::unexpected_response()
+                    .provider_status(status)
+                    .note("the answer is too long"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body: body.freeze() })
+    }
+}
+
+/// The text of a `reqwest` error may hold the URL, so only its kind is kept.
+fn transport_failure(error: &reqwest::Error) -> Failure {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Failure::unexpected_response().note("the answer is not HTTP");
+        }
+        if cause.downcast_ref::<crate::egress::Forbidden>().is_some() {
+            return Failure::provider_unavailable()
+                .note("the egress policy forbids the address of the built-in host");
+        }
+        source = cause.source();
+    }
+    let note = if error.is_connect() { "connecting failed" } else { "the connection broke off" };
+    Failure::provider_unavailable().note(note)
+}
+
+/// What the provider answered. Its body is read for single facts and never shown.
+pub struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body, where it is JSON of this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The body as text without white space around it, where it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok().map(str::trim)
+    }
+
+    /// Whether the body is plainly not the provider's but some server's in between: HTML, or problem+json.
+    pub fn is_foreign(&self) -> bool {
+        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
+        content_type.contains("html")
+            || content_type.contains("problem+json")
+            || self.body.trim_ascii_start().starts_with(b"<")
+    }
+
+    /// What to conclude where the provider's own words decide nothing: limited for a 429, unavailable for a 408,
+    /// a 425 and every 5xx, and for everything else that the answer is not the provider's.
+    pub fn no_verdict(&self) -> Failure {
+        let cause = match self.status {
+            429 => Cause::ProviderRateLimited,
+            408 | 425 | 500..=599 => Cause::ProviderUnavailable,
+            _ => Cause::UnexpectedResponse,
+        };
+        self.failure(Failure::new(cause).retry_after(self.retry_after()))
+    }
+
+    /// Keeps the status of this answer with a failure, for the log.
+    pub fn failure(&self, failure: Failure) -> Failure {
+        failure.provider_status(self.status)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the provider asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or
+    /// else `X-RateLimit-Reset`, which is in seconds from now or in seconds since 1970.
+    fn retry_after(&self) -> Option<Duration> {
+        let now = SystemTime::now();
+        let seconds = |text: &str| text.trim().parse().ok().map(Duration::from_secs);
+        let until = |moment: SystemTime| moment.duration_since(now).unwrap_or_default();
+        let wait = match self.header("retry-after") {
+            Some(text) => seconds(text).or_else(|| httpdate::parse_http_date(text).ok().map(until)),
+            None => self.header("x-ratelimit-reset").and_then(seconds).map(|reset| {
+                let moment = UNIX_EPOCH.checked_add(reset).unwrap_or(now);
+                if reset > LONGEST_WAIT { until(moment) } else { reset }
+            }),
+        };
+        wait.filter(|wait| *wait <= LONGEST_WAIT)
+    }
+}

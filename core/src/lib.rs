@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod context;
+mod descriptor;
+mod dial;
+pub mod egress;
+mod environment;
+pub mod exchange;
+mod failure;
+pub mod field;
+mod http;
+mod outcome;
+mod provider;
+mod settings;
+
+pub use crate::context::Context;
+pub use crate::descriptor::{BaseUrl, Descriptor, Destination, ProviderType};
+pub use crate::dial::Field;
+pub use crate::environment::{
+    Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig, Route,
+};
+pub use crate::failure::{Cause, Failure, Finding, Problem, Verdict};
+pub use crate::http::{Answer, Request};
+pub use crate::outcome::{Outcome, Warning, WarningCode};
+pub use crate::provider::{Provider, ProviderValidator, Registration};
+pub use crate::settings::{CheckedSettings, SettingsSchema, SubmittedSettings};
+
+/// The attribute that lets `impl Provider` hold an `async fn`.
+pub use async_trait::async_trait;
+/// Used by [`register_provider!`]; a provider crate does not depend on it by itself.
+#[doc(hidden)]
+pub use inventory;
+/// What reads a secret's text, in the one place where it is sent.
+pub use secrecy::ExposeSecret;
