@@ -68,6 +68,10 @@ impl Context {
         self.config.as_ref().is_some_and(|config| config.implicit_tls_ports.contains(&port))
     }
 
+    pub(crate) fn is_configured(&self) -> bool {
+        self.config.is_some()
+    }
+
     pub(crate) fn environment(&self) -> &Environment {
         &self.environment
     }

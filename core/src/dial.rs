@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -39,23 +39,31 @@ impl Context {
     /// Connects to a host and port that the settings name.
     ///
     /// The name is resolved once, every address it stands for is judged by the egress policy, and only judged
-    /// addresses are dialled. Fails with `destination_forbidden` when one of them is forbidden, and with
-    /// `connection_failed` when there is no such name or nobody accepts.
+    /// addresses are dialled. Fails with `destination_forbidden` when one of them is forbidden, with
+    /// `connection_failed` when there is no such name or nobody accepts, and with `provider_unavailable` when the
+    /// name cannot be looked up: that may be an outage of ours.
     pub async fn dial(&self, host: Field<&str>, port: Field<u16>) -> Result<TcpStream, Failure> {
+        if !self.is_configured() {
+            return Err(Failure::internal("the environment does not know this provider"));
+        }
         let left = self.deadline().saturating_duration_since(Instant::now());
         // Half of what is left: a server that cannot be reached is a fault of the settings, and there must be
         // time to say so.
         let until = Instant::now() + CONNECT_TIMEOUT.min(left / 2);
-        let unresolved = || {
-            Failure::connection_failed(host.name)
-                .message("The host name could not be resolved.")
-                .hint("Check its spelling; it is the name of the mail server, without `https://` and without a port.")
-        };
         let addresses = match self.environment().route(host.value, port.value) {
             Some(address) => vec![address],
             None => match timeout_at(until, resolve(host.value, port.value)).await {
                 Ok(Ok(addresses)) => addresses,
-                Ok(Err(_)) | Err(_) => return Err(unresolved()),
+                Ok(Err(error)) if !is_passing(&error) => {
+                    return Err(Failure::connection_failed(host.name)
+                        .message("There is no host of this name.")
+                        .hint("Check its spelling; it is the name of the server alone, without `https://` and without a port."));
+                }
+                Ok(Err(_)) | Err(_) => {
+                    return Err(Failure::provider_unavailable()
+                        .message("The host name cannot be looked up at the moment, so there is no verdict.")
+                        .note("name resolution failed"));
+                }
             },
         };
         for address in &addresses {
@@ -64,12 +72,14 @@ impl Context {
                 .judge_named(*address)
                 .map_err(|forbidden| forbidden_destination(forbidden, host.name, port.name))?;
         }
+        let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         for address in addresses {
-            match timeout_at(until, connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(_)) => {}
-                Err(_) => break,
+            // An address that swallows packets leaves the others their share of the time.
+            let share = until.saturating_duration_since(Instant::now()) / untried;
+            if let Ok(Ok(stream)) = timeout(share, connect(address)).await {
+                return Ok(stream);
             }
+            untried -= 1;
         }
         Err(Failure::connection_failed(port.name)
             .message("Nobody accepts connections at this host and port.")
@@ -88,7 +98,8 @@ impl Context {
     ) -> Result<TlsStream<S>, Failure> {
         let name = ServerName::try_from(bare(host.value).trim_end_matches('.').to_owned())
             .map_err(|_| {
-                Failure::connection_failed(host.name).message("No certificate can be for this host name.")
+                Failure::connection_failed(host.name)
+                    .message("No certificate can be for this host name.")
             })?;
         let connector = TlsConnector::from(self.environment().tls());
         connector.connect(name, stream).await.map_err(|error| {
@@ -116,6 +127,15 @@ async fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
         Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
         Err(_) => look_up(host, port).await,
     }
+}
+
+/// Whether a look-up failed for a reason that may pass. The standard library gives the resolver's reason as a text
+/// alone: glibc's and musl's words for `EAI_AGAIN`, or an error of the system behind it.
+fn is_passing(error: &std::io::Error) -> bool {
+    let text = error.to_string();
+    error.raw_os_error().is_some()
+        || text.contains("Temporary failure in name resolution")
+        || text.contains("Try again")
 }
 
 fn forbidden_destination(forbidden: Forbidden, host: &str, port: &str) -> Failure {

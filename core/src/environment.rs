@@ -139,8 +139,14 @@ impl EnvironmentBuilder {
         }
         let tls = tls_config(&self.extra_ca)?;
         Ok(Environment(Arc::new(Shared {
-            https: http_client(&tls, GuardedResolver { policy: self.policy.clone(), plain: false })?,
-            plain_http: http_client(&tls, GuardedResolver { policy: self.policy.clone(), plain: true })?,
+            https: http_client(
+                &tls,
+                GuardedResolver { policy: self.policy.clone(), plain: false },
+            )?,
+            plain_http: http_client(
+                &tls,
+                GuardedResolver { policy: self.policy.clone(), plain: true },
+            )?,
             policy: self.policy,
             tls: Arc::new(tls),
             providers,
@@ -191,7 +197,8 @@ impl Environment {
         validator: &dyn ProviderValidator,
     ) -> Result<Arc<SettingsSchema>, SchemaError> {
         let name = validator.descriptor().name;
-        let known = self.0.schemas.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known =
+            self.0.schemas.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(schema) = known {
             return Ok(schema);
         }
@@ -221,7 +228,9 @@ impl Environment {
 /// resolver, so this is where it is stopped.
 fn judge_base_url(policy: &Policy, url: &Url) -> Result<(), String> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("it must begin with `https://`, or with `http://` for an allowed network".to_owned());
+        return Err(
+            "it must begin with `https://`, or with `http://` for an allowed network".to_owned()
+        );
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it must not hold a user name or a password".to_owned());
@@ -253,7 +262,9 @@ fn tls_config(extra_ca: &[u8]) -> Result<ClientConfig, EnvironmentError> {
             roots.add(certificate).map_err(|error| EnvironmentError::ExtraCa(error.to_string()))?;
         }
         if roots.len() == before {
-            return Err(EnvironmentError::ExtraCa("there is no certificate in the file".to_owned()));
+            return Err(EnvironmentError::ExtraCa(
+                "there is no certificate in the file".to_owned(),
+            ));
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -311,7 +322,10 @@ impl Resolve for GuardedResolver {
 }
 
 /// Every address of a name. An empty answer is an error, as it is for the resolver of the system.
-#[expect(clippy::disallowed_methods, reason = "every address that is found here is judged by the callers")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "every address that is found here is judged by the callers"
+)]
 pub(crate) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
     if addresses.is_empty() {

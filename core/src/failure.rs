@@ -212,13 +212,17 @@ impl Sentence for Cause {
                 format!("These credentials are of a kind that cannot be used to send with {title}.")
             }
             Self::InsufficientPermission => {
-                format!("{title} knows these credentials, but does not let them do what sending needs.")
+                format!(
+                    "{title} knows these credentials, but does not let them do what sending needs."
+                )
             }
             Self::AccountSuspended => {
                 format!("{title} says that the account or domain is suspended, closed or disabled.")
             }
             Self::NotFound => {
-                format!("{title} accepts the credentials, but does not find in the account what the settings name.")
+                format!(
+                    "{title} accepts the credentials, but does not find in the account what the settings name."
+                )
             }
             Self::ConnectionFailed => format!(
                 "{title}: the server that the settings name cannot be reached, or does not speak the expected protocol."
@@ -238,7 +242,9 @@ impl Sentence for Cause {
             Self::UnexpectedResponse => {
                 format!("The answer is not one that {title} gives, so there is no verdict.")
             }
-            Self::Internal => format!("The check of {title} failed for a reason of ours, so there is no verdict."),
+            Self::Internal => {
+                format!("The check of {title} failed for a reason of ours, so there is no verdict.")
+            }
         }
     }
 }
@@ -463,8 +469,9 @@ impl Failure {
     }
 
     fn change(mut self, change: impl FnOnce(Problem) -> Problem) -> Self {
-        let first = self.problems.swap_remove(0);
-        self.problems.insert(0, change(first));
+        if let Some(first) = self.problems.first_mut() {
+            *first = change(first.clone());
+        }
         self
     }
 

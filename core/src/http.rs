@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 pub(crate) use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ use crate::failure::{Cause, Failure};
 /// The largest answer that is read unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 1024 * 1024;
 /// A wait longer than this is not worth passing on.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// One request to the provider. It is judged when it is sent; what cannot be built ends in a failure there.
 #[must_use]
@@ -55,7 +55,15 @@ impl<'a> Request<'a> {
             });
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Self { context, method, url, headers, body: Bytes::new(), limit: DEFAULT_LIMIT, defect: None }
+        Self {
+            context,
+            method,
+            url,
+            headers,
+            body: Bytes::new(),
+            limit: DEFAULT_LIMIT,
+            defect: None,
+        }
     }
 
     /// Adds a pair to the query.
@@ -99,7 +107,10 @@ impl<'a> Request<'a> {
 
     /// Authenticates with a bearer token.
     pub fn bearer(self, token: &impl ExposeSecret<str>) -> Self {
-        self.secret_value(AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", token.expose_secret())))
+        self.secret_value(
+            AUTHORIZATION,
+            &Zeroizing::new(format!("Bearer {}", token.expose_secret())),
+        )
     }
 
     /// Sends a secret in a header of the provider's own.
@@ -174,9 +185,11 @@ impl<'a> Request<'a> {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| {
-            transport_failure(&error).provider_status(status)
-        })? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| transport_failure(&error).provider_status(status))?
+        {
             if body.len() + chunk.len() > self.limit {
                 return Err(Failure::unexpected_response()
                     .provider_status(status)
@@ -236,7 +249,8 @@ impl Answer {
 
     /// Whether the body is plainly not the provider's but some server's in between: HTML, or problem+json.
     pub fn is_foreign(&self) -> bool {
-        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
+        let content_type =
+            self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
         content_type.contains("html")
             || content_type.contains("problem+json")
             || self.body.trim_ascii_start().starts_with(b"<")
@@ -276,5 +290,119 @@ impl Answer {
             }),
         };
         wait.filter(|wait| *wait <= LONGEST_WAIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{BaseUrl, Descriptor, Destination, Environment, ProviderConfig, ProviderType};
+
+    static DESCRIPTOR: Descriptor = Descriptor {
+        id: "1",
+        name: "example",
+        provider_type: ProviderType::Sms,
+        title: "Example",
+        destination: Destination::BuiltIn(&[BaseUrl {
+            key: "base_url",
+            url: "https://api.example.com/prefix",
+        }]),
+        exchanges: "[]",
+    };
+
+    fn context() -> Context {
+        let config = ProviderConfig::of(&DESCRIPTOR).unwrap();
+        let environment = Environment::builder().provider(&DESCRIPTOR, config).build().unwrap();
+        environment.context(&DESCRIPTOR, Uuid::nil())
+    }
+
+    fn url(request: Request<'_>) -> Result<String, Cause> {
+        request.url.map(String::from).map_err(|failure| failure.cause())
+    }
+
+    #[test]
+    fn segments_cannot_leave_their_place() {
+        let context = context();
+        let path = ["v1", "a/b", "..", "c?d#e", "%2e%2e"];
+        assert_eq!(
+            url(context.get(&path).query("x", "1&y=2")),
+            Ok("https://api.example.com/prefix/v1/a%2Fb/c%3Fd%23e/%252e%252e?x=1%26y%3D2"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn a_next_page_stays_on_the_list() {
+        let context = context();
+        let follow =
+            |link: &str| url(context.get(&["v1", "list"]).query("size", "2").next_page(link));
+        let second = Ok("https://api.example.com/prefix/v1/list?page=2".to_owned());
+        for link in [
+            "/v1/list?page=2",
+            "/prefix/v1/list?page=2",
+            "?page=2",
+            "https://api.example.com/prefix/v1/list?page=2",
+            "https://api.example.com/v1/list?page=2",
+        ] {
+            assert_eq!(follow(link), second, "{link}");
+        }
+        for link in [
+            "https://evil.example/prefix/v1/list?page=2",
+            "http://api.example.com/prefix/v1/list?page=2",
+            "https://api.example.com:444/prefix/v1/list?page=2",
+            "https://user:pass@api.example.com/prefix/v1/list?page=2",
+            "https://api.example.com@evil.example/prefix/v1/list?page=2",
+            "//evil.example/prefix/v1/list?page=2",
+            "\\\\evil.example\\prefix\\v1\\list?page=2",
+            "/v1/other?page=2",
+            "/v1/list/../messages?page=2",
+            "javascript:alert(1)",
+            "https://",
+        ] {
+            assert_eq!(follow(link), Err(Cause::UnexpectedResponse), "{link}");
+        }
+    }
+
+    fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        Answer { status, headers, body: Bytes::new() }
+    }
+
+    #[test]
+    fn a_status_alone_is_never_a_rejection() {
+        for status in 100..600 {
+            let expected = match status {
+                429 => Cause::ProviderRateLimited,
+                408 | 425 | 500.. => Cause::ProviderUnavailable,
+                _ => Cause::UnexpectedResponse,
+            };
+            assert_eq!(answer(status, &[]).no_verdict().cause(), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_wait_is_read_in_each_form_it_is_given_in() {
+        let wait = |headers: &[(&'static str, &str)]| answer(429, headers).no_verdict().wait();
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(wait(&[("retry-after", " 7 ")]), Some(Duration::from_secs(7)));
+        assert_eq!(wait(&[("retry-after", "soon")]), None);
+        assert_eq!(wait(&[("retry-after", "-1")]), None);
+        assert_eq!(wait(&[("retry-after", "99999999999")]), None);
+        assert_eq!(wait(&[("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT")]), Some(Duration::ZERO));
+        assert_eq!(wait(&[("x-ratelimit-reset", "30")]), Some(Duration::from_secs(30)));
+        assert_eq!(wait(&[("x-ratelimit-reset", "1000000000")]), Some(Duration::ZERO));
+        assert_eq!(
+            wait(&[("retry-after", "1"), ("x-ratelimit-reset", "9")]),
+            Some(Duration::from_secs(1))
+        );
+        let in_an_hour = httpdate::fmt_http_date(SystemTime::now() + Duration::from_hours(1));
+        let read = wait(&[("retry-after", &in_an_hour)]).unwrap();
+        assert!(read > Duration::from_mins(58) && read <= Duration::from_hours(1), "{read:?}");
     }
 }

@@ -83,17 +83,13 @@ impl<P: Provider> ProviderValidator for P {
         settings: SubmittedSettings,
     ) -> Result<CheckedSettings, Failure> {
         let title = P::DESCRIPTOR.title;
-        let schema = environment
-            .schema_of(self)
-            .map_err(|_| Failure::internal("the settings schema does not compile").complete(title))?;
+        let schema = environment.schema_of(self).map_err(|_| {
+            Failure::internal("the settings schema does not compile").complete(title)
+        })?;
         let refuse = |problems| Failure::of_problems(problems).complete(title);
         let settings: P::Settings = schema.read(&settings).map_err(refuse)?;
         let problems = self.check(&settings);
-        if problems.is_empty() {
-            Ok(CheckedSettings::new(settings))
-        } else {
-            Err(refuse(problems))
-        }
+        if problems.is_empty() { Ok(CheckedSettings::new(settings)) } else { Err(refuse(problems)) }
     }
 
     async fn validate_settings(
@@ -141,10 +137,7 @@ pub struct Registration {
 
 impl Registration {
     /// A registration of `validator`, made in the crate `crate_name`.
-    pub const fn new(
-        validator: &'static dyn ProviderValidator,
-        crate_name: &'static str,
-    ) -> Self {
+    pub const fn new(validator: &'static dyn ProviderValidator, crate_name: &'static str) -> Self {
         Self { validator, crate_name }
     }
 

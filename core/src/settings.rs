@@ -220,8 +220,7 @@ impl SettingsSchema {
                 }
                 let value = settings.pointer(error.instance_path().as_str());
                 let schema = steps.first().and_then(|name| self.field(name));
-                let mut problem =
-                    Problem::new(Cause::InvalidSettings).with_pointer(Some(pointer));
+                let mut problem = Problem::new(Cause::InvalidSettings).with_pointer(Some(pointer));
                 problem = problem.with_message(refusal(kind, schema, value));
                 if let Some(hint) = hint_for(kind, value) {
                     problem = problem.hint(hint);
@@ -260,18 +259,17 @@ impl SettingsSchema {
             .map(|(known, _)| (strsim::jaro_winkler(known, name), known))
             .filter(|(likeness, _)| *likeness > 0.75)
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        match near {
-            Some((_, known)) => format!("Did you mean `{known}`?"),
-            None => {
-                let known: Vec<String> = self.fields().map(|(name, _)| format!("`{name}`")).collect();
-                format!("Known settings: {}.", known.join(", "))
-            }
+        if let Some((_, known)) = near {
+            return format!("Did you mean `{known}`?");
         }
+        let known: Vec<String> = self.fields().map(|(name, _)| format!("`{name}`")).collect();
+        format!("Known settings: {}.", known.join(", "))
     }
 
     /// Sorts the problems as the fields are declared, what belongs to no field last.
     fn in_order(&self, mut problems: Vec<Problem>) -> Vec<Problem> {
-        let pointers: Vec<String> = self.fields().map(|(name, _)| settings_pointer(&[name])).collect();
+        let pointers: Vec<String> =
+            self.fields().map(|(name, _)| settings_pointer(&[name])).collect();
         problems.sort_by_key(|problem| {
             let pointer = problem.pointer().unwrap_or_default();
             pointers.iter().position(|known| known == pointer).unwrap_or(usize::MAX)
@@ -300,7 +298,7 @@ fn generate<T: JsonSchema>(descriptor: &Descriptor) -> Value {
         }
     }
     if let Some(root) = document.as_object_mut() {
-        let description = format!("Settings of a {} integration.", descriptor.title);
+        let description = format!("What an integration with {} is made of.", descriptor.title);
         root.insert("title".to_owned(), descriptor.title.into());
         root.insert("description".to_owned(), description.into());
         root.insert("additionalProperties".to_owned(), json!(false));
@@ -333,14 +331,22 @@ fn refusal(kind: &ValidationErrorKind, schema: Option<&Value>, value: Option<&Va
     let expected = schema.and_then(|schema| schema.get(EXPECTED)).and_then(Value::as_str);
     match (kind, expected, value) {
         (ValidationErrorKind::Type { kind }, _, _) => format!("This must be {}.", type_names(kind)),
-        (_, _, Some(Value::String(text))) if text.is_empty() => "This must not be empty.".to_owned(),
+        (_, _, Some(Value::String(text))) if text.is_empty() => {
+            "This must not be empty.".to_owned()
+        }
         (ValidationErrorKind::MaxLength { limit }, _, _) => {
             format!("This must not be longer than {limit} characters.")
         }
         (_, Some(expected), _) => format!("This must be {expected}."),
-        (ValidationErrorKind::Enum { options }, None, _) => format!("This must be one of {options}."),
-        (ValidationErrorKind::Pattern { pattern }, None, _) => format!("This must match `{pattern}`."),
-        (kind, None, _) => format!("This breaks the rule `{}` of the settings schema.", kind.keyword()),
+        (ValidationErrorKind::Enum { options }, None, _) => {
+            format!("This must be one of {options}.")
+        }
+        (ValidationErrorKind::Pattern { pattern }, None, _) => {
+            format!("This must match `{pattern}`.")
+        }
+        (kind, None, _) => {
+            format!("This breaks the rule `{}` of the settings schema.", kind.keyword())
+        }
     }
 }
 
@@ -353,7 +359,9 @@ fn hint_for(kind: &ValidationErrorKind, value: Option<&Value>) -> Option<&'stati
             Some("Leave the field out, or give it a value.")
         }
         (ValidationErrorKind::Pattern { .. }, Some(Value::String(text))) if text.trim() != text => {
-            Some("It begins or ends with white space, which is not removed here: submit it without.")
+            Some(
+                "It begins or ends with white space, which is not removed here: submit it without.",
+            )
         }
         _ => None,
     }

@@ -28,7 +28,9 @@ pub enum RegistryError {
     )]
     Empty,
     /// Two providers have one id.
-    #[error("the crates `{first}` and `{second}` both register provider id `{id}`: give one of them another id")]
+    #[error(
+        "the crates `{first}` and `{second}` both register provider id `{id}`: give one of them another id"
+    )]
     DuplicateId {
         /// The id.
         id: &'static str,
@@ -38,7 +40,9 @@ pub enum RegistryError {
         second: &'static str,
     },
     /// Two providers have one name.
-    #[error("the crates `{first}` and `{second}` both register provider name `{name}`: give one of them another name")]
+    #[error(
+        "the crates `{first}` and `{second}` both register provider name `{name}`: give one of them another name"
+    )]
     DuplicateName {
         /// The name.
         name: &'static str,
@@ -109,7 +113,8 @@ impl fmt::Debug for Registry {
 }
 
 fn defect(descriptor: &bonafide_core::Descriptor) -> Option<&'static str> {
-    let is_id = !descriptor.id.is_empty() && descriptor.id.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id =
+        !descriptor.id.is_empty() && descriptor.id.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = descriptor.name.starts_with(|first: char| first.is_ascii_lowercase())
         && descriptor
             .name
@@ -124,7 +129,9 @@ fn defect(descriptor: &bonafide_core::Descriptor) -> Option<&'static str> {
     if !is_id {
         Some("id is not a number: write decimal digits, such as `2000`")
     } else if !is_name {
-        Some("name cannot be a configuration key: begin with a letter and use lower-case letters, digits and hyphens")
+        Some(
+            "name cannot be a configuration key: begin with a letter and use lower-case letters, digits and hyphens",
+        )
     } else if !has_base_url {
         Some("first base URL is missing or has a key other than `base_url`")
     } else {

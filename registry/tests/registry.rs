@@ -1,8 +1,8 @@
 //! The registry's own promises, with providers that exist only here.
 
 use bonafide_core::{
-    BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider, ProviderType, Registration,
-    async_trait,
+    BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider, ProviderType,
+    Registration, async_trait,
 };
 use bonafide_registry::{Registry, RegistryError};
 
@@ -50,7 +50,8 @@ fn registry(registrations: &[Registration]) -> Result<Registry, String> {
 #[test]
 fn finds_by_id_and_lists_in_id_order() {
     let registry =
-        registry(&[Registration::new(&Beta, "crate-b"), Registration::new(&Alpha, "crate-a")]).unwrap();
+        registry(&[Registration::new(&Beta, "crate-b"), Registration::new(&Alpha, "crate-a")])
+            .unwrap();
     let ids: Vec<_> = registry.iter().map(|provider| provider.descriptor().id).collect();
     assert_eq!(ids, ["9", "10"]);
     assert_eq!(registry.get("9").map(|provider| provider.descriptor().name), Some("beta"));

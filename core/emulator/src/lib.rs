@@ -1,1 +1,17 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod authority;
+mod emulator;
+mod error;
+mod http;
+mod record;
+mod sandbox;
+mod serve;
+mod smtp;
+mod template;
+
+pub use crate::authority::Authority;
+pub use crate::emulator::Emulator;
+pub use crate::error::EmulatorError;
+pub use crate::record::{AnsweredBy, RecordedRequest, Stage};
+pub use crate::sandbox::Sandbox;

@@ -1,0 +1,147 @@
+//! One provider, played.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bonafide_core::exchange::{self, Exchange};
+use bonafide_core::{Descriptor, Destination, Route};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::authority::Authority;
+use crate::error::EmulatorError;
+use crate::http::Api;
+use crate::record::{Record, RecordedRequest, Stage};
+use crate::serve::{Down, serve};
+use crate::smtp::MailRoutes;
+
+/// One provider, played on loopback from its documented exchanges. Dropping it takes it down.
+pub struct Emulator {
+    descriptor: &'static Descriptor,
+    base_urls: Vec<Url>,
+    mail: Option<Arc<MailRoutes>>,
+    record: Arc<Record>,
+    down: Down,
+    listeners: JoinSet<()>,
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base_urls: Vec<&str> = self.base_urls.iter().map(Url::as_str).collect();
+        formatter
+            .debug_struct("Emulator")
+            .field("provider", &self.descriptor.name)
+            .field("base_urls", &base_urls)
+            .field("mail", &self.mail)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// Plays every exchange of the provider.
+    pub async fn start(
+        descriptor: &'static Descriptor,
+        authority: &Authority,
+    ) -> Result<Self, EmulatorError> {
+        let exchanges = exchange::parse(descriptor.exchanges)
+            .map_err(|source| EmulatorError::Exchanges { provider: descriptor.name, source })?;
+        Self::of_exchanges(descriptor, exchanges, authority).await
+    }
+
+    /// Plays these exchanges alone.
+    pub async fn of_exchanges(
+        descriptor: &'static Descriptor,
+        exchanges: Vec<Exchange>,
+        authority: &Authority,
+    ) -> Result<Self, EmulatorError> {
+        let record = Arc::new(Record::default());
+        let down = watch::Sender::new(false);
+        let mut listeners = JoinSet::new();
+        let mut base_urls = Vec::new();
+        let api = Arc::new(Api::new(descriptor, &exchanges, Arc::clone(&record), down.clone())?);
+        for region in 0..descriptor.base_urls().len() {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            base_urls.push(base_url(listener.local_addr()?, descriptor)?);
+            let api = Arc::clone(&api);
+            let converse = move |stream| Arc::clone(&api).converse(region, stream);
+            listeners.spawn(serve(listener, Arc::clone(&record), down.clone(), converse));
+        }
+        let mail = match descriptor.destination {
+            Destination::BuiltIn(_) => None,
+            Destination::NamedBySettings => Some(Arc::new(
+                MailRoutes::start(&exchanges, authority, &record, &down, &mut listeners).await?,
+            )),
+        };
+        tracing::debug!(
+            provider = descriptor.name,
+            exchanges = exchanges.len(),
+            listeners = listeners.len(),
+            "the emulator is up"
+        );
+        Ok(Self { descriptor, base_urls, mail, record, down, listeners })
+    }
+
+    /// The provider that is played.
+    pub fn descriptor(&self) -> &'static Descriptor {
+        self.descriptor
+    }
+
+    /// Where it is played, region by region; empty where the settings name the host.
+    pub fn base_urls(&self) -> &[Url] {
+        &self.base_urls
+    }
+
+    /// Leads the hosts and ports that settings name to this emulator, for providers whose settings do. What no
+    /// exchange is for is led to a port where nobody listens.
+    pub fn route(&self) -> Option<Route> {
+        let mail = Arc::clone(self.mail.as_ref()?);
+        Some(Arc::new(move |host, port| {
+            mail.named(host, port).or_else(|| mail.otherwise(port)).unwrap_or(mail.nobody())
+        }))
+    }
+
+    pub(crate) fn mail(&self) -> Option<&Arc<MailRoutes>> {
+        self.mail.as_ref()
+    }
+
+    /// Every request so far, in order.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.record.lock().requests.clone()
+    }
+
+    /// The verbs that the mail servers were told so far, in order: `EHLO`, `STARTTLS` and so on, `?` for a line that
+    /// begins with none.
+    pub fn commands(&self) -> Vec<String> {
+        self.record.lock().commands.clone()
+    }
+
+    /// The stages of a mail server's dialogue that were reached so far.
+    pub fn stages(&self) -> BTreeSet<Stage> {
+        self.record.lock().stages.clone()
+    }
+
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> usize {
+        self.record.lock().connections
+    }
+
+    /// Takes the provider down: closes the listeners and every open connection.
+    ///
+    /// When it returns, whoever dials is refused. The record stays.
+    pub async fn stop(&mut self) {
+        self.down.send_replace(true);
+        while self.listeners.join_next().await.is_some() {}
+    }
+}
+
+fn base_url(address: SocketAddr, descriptor: &'static Descriptor) -> Result<Url, EmulatorError> {
+    Url::parse(&format!("http://{address}")).map_err(|error| EmulatorError::Unplayable {
+        provider: descriptor.name,
+        exchange: "all".to_owned(),
+        reason: error.to_string(),
+    })
+}

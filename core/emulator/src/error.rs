@@ -1,0 +1,42 @@
+//! Why an emulator cannot be started.
+
+use std::io;
+
+use bonafide_core::EnvironmentError;
+use bonafide_core::exchange::ExchangeError;
+
+/// Why an emulator cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmulatorError {
+    /// The exchanges of the provider have not the form that they must have.
+    #[error("the provider `{provider}` cannot be emulated: {source}")]
+    Exchanges {
+        /// The provider's name.
+        provider: &'static str,
+        /// Where they break the form.
+        source: ExchangeError,
+    },
+    /// An exchange that cannot be played.
+    #[error("the exchange `{exchange}` of provider `{provider}` cannot be played: {reason}")]
+    Unplayable {
+        /// The provider's name.
+        provider: &'static str,
+        /// The exchange's name.
+        exchange: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No listener on loopback.
+    #[error("the emulator cannot listen on 127.0.0.1: {0}")]
+    Listen(#[from] io::Error),
+    /// A certificate that cannot be made.
+    #[error("a certificate for the emulator cannot be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// TLS that cannot be set up.
+    #[error("TLS for the emulator cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A base URL that is none.
+    #[error("the environment of the sandbox cannot be made: {0}")]
+    Environment(#[from] EnvironmentError),
+}

@@ -1,0 +1,351 @@
+//! A provider's HTTP API, played from its exchanges.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bonafide_core::Descriptor;
+use bonafide_core::exchange::{Asked, Exchange, Step};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+use tokio::net::TcpStream;
+use url::form_urlencoded;
+
+use crate::EmulatorError;
+use crate::record::{AnsweredBy, Record, RecordedRequest};
+use crate::serve::Down;
+use crate::template::{fill, fill_value, holds, text_of};
+
+/// The longest body that is read.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// What takes the emulator down.
+const STOP: &str = "/__sandbox__/stop";
+
+/// The HTTP exchanges of a provider, in the order in which they are tried.
+pub(crate) struct Api {
+    regions: Vec<&'static str>,
+    steps: Vec<Prepared>,
+    record: Arc<Record>,
+    down: Down,
+}
+
+/// A step with the settings of its exchange filled in.
+struct Prepared {
+    exchange: String,
+    step: usize,
+    region: usize,
+    method: String,
+    /// The segments of the path, decoded; `None` stands for any.
+    path: Vec<Option<Vec<u8>>>,
+    query: Vec<(String, String)>,
+    without_query: Vec<String>,
+    bearer: Option<String>,
+    basic: Option<String>,
+    headers: Vec<(String, String)>,
+    body: Option<Value>,
+    answer: Response<Bytes>,
+}
+
+/// The first thing in which a request differs from a step. What comes later is nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Difference {
+    Method,
+    Path,
+    Query,
+    Bearer,
+    Basic,
+    Headers,
+    Body,
+}
+
+impl Difference {
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Bearer => "bearer token",
+            Self::Basic => "user and password",
+            Self::Headers => "headers",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// A request in the form in which it is compared.
+struct Asking<'a> {
+    method: &'a Method,
+    path: Vec<Vec<u8>>,
+    query: &'a [(String, String)],
+    bearer: Option<&'a str>,
+    basic: Option<Vec<u8>>,
+    headers: &'a HeaderMap,
+    body: Option<Value>,
+}
+
+impl Api {
+    pub(crate) fn new(
+        descriptor: &'static Descriptor,
+        exchanges: &[Exchange],
+        record: Arc<Record>,
+        down: Down,
+    ) -> Result<Self, EmulatorError> {
+        let regions: Vec<&'static str> =
+            descriptor.base_urls().iter().map(|base_url| base_url.key).collect();
+        let mut steps = Vec::new();
+        let (otherwise, named): (Vec<_>, Vec<_>) =
+            exchanges.iter().partition(|exchange| exchange.otherwise);
+        for exchange in named.into_iter().chain(otherwise) {
+            for (index, step) in exchange.dialogue.iter().enumerate() {
+                let prepared = Prepared::new(exchange, index, step, &regions);
+                steps.push(prepared.map_err(|reason| EmulatorError::Unplayable {
+                    provider: descriptor.name,
+                    exchange: exchange.name.clone(),
+                    reason: format!("in step {}, {reason}", index + 1),
+                })?);
+            }
+        }
+        Ok(Self { regions, steps, record, down })
+    }
+
+    /// Serves one connection to a region.
+    pub(crate) async fn converse(self: Arc<Self>, region: usize, stream: TcpStream) {
+        let told_to_stop = AtomicBool::new(false);
+        let service = service_fn(|request| self.answer(region, request, &told_to_stop));
+        let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection to the emulator broke off");
+        }
+        if told_to_stop.load(Ordering::Relaxed) {
+            self.down.send_replace(true);
+        }
+    }
+
+    async fn answer(
+        &self,
+        region: usize,
+        request: Request<Incoming>,
+        told_to_stop: &AtomicBool,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (parts, body) = request.into_parts();
+        if region == 0 && parts.method == Method::POST && parts.uri.path() == STOP {
+            told_to_stop.store(true, Ordering::Relaxed);
+            let mut answer = bare(StatusCode::NO_CONTENT);
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return Ok(answer);
+        }
+        Ok(match Limited::new(body, BODY_LIMIT).collect().await {
+            Ok(body) => self.find(region, &parts, &body.to_bytes()),
+            Err(_) => bare(StatusCode::PAYLOAD_TOO_LARGE),
+        })
+    }
+
+    fn find(&self, region: usize, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+        let query: Vec<(String, String)> =
+            form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect();
+        let key = self.regions.get(region).copied().unwrap_or_default();
+        let mut recorded = RecordedRequest {
+            region: key,
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: query.clone(),
+            header_names: parts.headers.keys().map(|name| name.as_str().to_owned()).collect(),
+            body_length: body.len(),
+            answered_by: None,
+            missed_by: None,
+        };
+        let incoming = Asking::new(parts, &query, body);
+        let mut nearest: Option<(Difference, &Prepared)> = None;
+        let mut answer = None;
+        for step in self.steps.iter().filter(|step| step.region == region) {
+            match step.difference(&incoming) {
+                None => {
+                    answer = Some(step);
+                    break;
+                }
+                Some(difference) if nearest.is_none_or(|(nearer, _)| difference > nearer) => {
+                    nearest = Some((difference, step));
+                }
+                Some(_) => {}
+            }
+        }
+        let response = if let Some(step) = answer {
+            tracing::debug!(exchange = %step.exchange, step = step.step + 1, "the emulator answers");
+            recorded.answered_by =
+                Some(AnsweredBy { exchange: step.exchange.clone(), step: step.step });
+            step.answer.clone().map(Full::new)
+        } else {
+            let missed_by = match nearest {
+                Some((difference, step)) => format!(
+                    "the nearest is step {} of `{}`, whose {} is another",
+                    step.step + 1,
+                    step.exchange,
+                    difference.what()
+                ),
+                None => format!("no step is for `{key}`"),
+            };
+            // The path and the query may hold a secret.
+            tracing::debug!(method = %parts.method, region = key, "no exchange matches: {missed_by}");
+            recorded.missed_by = Some(missed_by);
+            bare(StatusCode::NOT_FOUND)
+        };
+        self.record.lock().requests.push(recorded);
+        response
+    }
+}
+
+fn bare(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+impl<'a> Asking<'a> {
+    fn new(parts: &'a Parts, query: &'a [(String, String)], body: &[u8]) -> Self {
+        let credentials = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '));
+        let of_scheme = |wanted: &str| {
+            credentials
+                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(wanted))
+                .map(|(_, rest)| rest)
+        };
+        Self {
+            method: &parts.method,
+            path: segments(parts.uri.path()).map(decoded).collect(),
+            query,
+            bearer: of_scheme("bearer"),
+            basic: of_scheme("basic").and_then(|encoded| BASE64.decode(encoded).ok()),
+            headers: &parts.headers,
+            body: serde_json::from_slice(body).ok(),
+        }
+    }
+}
+
+impl Prepared {
+    fn new(
+        exchange: &Exchange,
+        index: usize,
+        step: &Step,
+        regions: &[&'static str],
+    ) -> Result<Self, String> {
+        let region = match &step.region {
+            None => 0,
+            Some(key) => regions
+                .iter()
+                .position(|known| known == key)
+                .ok_or_else(|| format!("`{key}` is not the key of a base URL of the provider"))?,
+        };
+        let settings = &exchange.settings;
+        let Asked { method, path, query, without_query, bearer, basic, headers, body } =
+            &step.request;
+        let pairs = |map: &Map<String, Value>| {
+            map.iter()
+                .map(|(name, value)| (name.clone(), fill(&text_of(value), settings)))
+                .collect()
+        };
+        let segment = |segment: &str| match segment {
+            "*" => None,
+            // The braces are looked for first, for the value of a field may hold a `%` of its own.
+            _ if segment.contains('{') => Some(fill(segment, settings).into_bytes()),
+            _ => Some(decoded(segment)),
+        };
+        Ok(Self {
+            exchange: exchange.name.clone(),
+            step: index,
+            region,
+            method: method.clone(),
+            path: segments(path).map(segment).collect(),
+            query: pairs(query),
+            without_query: without_query.clone(),
+            bearer: bearer.as_ref().map(|bearer| fill(bearer, settings)),
+            basic: basic.as_ref().map(|basic| fill(basic, settings)),
+            headers: pairs(headers),
+            body: body.as_ref().map(|body| fill_value(body, settings)),
+            answer: answer(step)?,
+        })
+    }
+
+    fn difference(&self, request: &Asking<'_>) -> Option<Difference> {
+        let path = self.path.len() == request.path.len()
+            && self.path.iter().zip(&request.path).all(|(expected, actual)| {
+                expected.as_ref().is_none_or(|expected| expected == actual)
+            });
+        let query = self.query.iter().all(|pair| request.query.contains(pair))
+            && self
+                .without_query
+                .iter()
+                .all(|unwanted| request.query.iter().all(|(name, _)| name != unwanted));
+        let bearer = self.bearer.as_deref().is_none_or(|bearer| request.bearer == Some(bearer));
+        let basic = self
+            .basic
+            .as_ref()
+            .is_none_or(|basic| request.basic.as_deref() == Some(basic.as_bytes()));
+        let headers = self.headers.iter().all(|(name, value)| {
+            request.headers.get_all(name).iter().any(|actual| actual.as_bytes() == value.as_bytes())
+        });
+        let body = self
+            .body
+            .as_ref()
+            .is_none_or(|expected| request.body.as_ref().is_some_and(|body| holds(body, expected)));
+        [
+            (self.method == request.method.as_str(), Difference::Method),
+            (path, Difference::Path),
+            (query, Difference::Query),
+            (bearer, Difference::Bearer),
+            (basic, Difference::Basic),
+            (headers, Difference::Headers),
+            (body, Difference::Body),
+        ]
+        .into_iter()
+        .find_map(|(same, difference)| (!same).then_some(difference))
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+fn decoded(segment: &str) -> Vec<u8> {
+    percent_decode_str(segment).collect()
+}
+
+fn answer(step: &Step) -> Result<Response<Bytes>, String> {
+    let answered = &step.answer;
+    let (body, content_type) = match (&answered.body, &answered.text) {
+        (Some(_), Some(_)) => return Err("the answer has both `body` and `text`".to_owned()),
+        (Some(body), None) => (Bytes::from(body.to_string()), Some("application/json")),
+        (None, Some(text)) => (Bytes::from(text.clone()), Some("text/plain")),
+        (None, None) => (Bytes::new(), None),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answered.status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| format!("{} cannot be the status of an answer", answered.status))?;
+    if let Some(content_type) = content_type {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in &answered.headers {
+        let bad = || format!("the header `{name}` of the answer cannot be sent");
+        let value = HeaderValue::try_from(text_of(value)).map_err(|_| bad())?;
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,87 @@
+//! What an emulator was asked.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A request that an emulator was sent. Its `Debug` withholds the path and the values of the query.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedRequest {
+    /// The configuration key of the base URL that was asked.
+    pub region: &'static str,
+    /// The method.
+    pub method: String,
+    /// The path, as it was sent.
+    pub path: String,
+    /// The pairs of the query, decoded, in order.
+    pub query: Vec<(String, String)>,
+    /// The names of the headers, in lower case.
+    pub header_names: Vec<String>,
+    /// How many bytes the body had.
+    pub body_length: usize,
+    /// The step that gave the answer.
+    pub answered_by: Option<AnsweredBy>,
+    /// Where no step gave one: the nearest step, and what differed.
+    pub missed_by: Option<String>,
+}
+
+impl fmt::Debug for RecordedRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).collect();
+        formatter
+            .debug_struct("RecordedRequest")
+            .field("region", &self.region)
+            .field("method", &self.method)
+            .field("query", &query)
+            .field("header_names", &self.header_names)
+            .field("body_length", &self.body_length)
+            .field("answered_by", &self.answered_by)
+            .field("missed_by", &self.missed_by)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A step of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnsweredBy {
+    /// The name of the exchange.
+    pub exchange: String,
+    /// The index of the step in its dialogue.
+    pub step: usize,
+}
+
+/// A stage of a mail server's dialogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The greeting.
+    Greeting,
+    /// The reply to the `EHLO` in clear.
+    Ehlo,
+    /// The reply to `STARTTLS`.
+    StartTls,
+    /// The reply to the `EHLO` inside TLS.
+    EhloInsideTls,
+    /// The reply to the credentials.
+    Auth,
+}
+
+/// What an emulator writes down while it plays.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    pub(crate) requests: Vec<RecordedRequest>,
+    pub(crate) commands: Vec<String>,
+    pub(crate) stages: BTreeSet<Stage>,
+    pub(crate) connections: usize,
+}
+
+impl Record {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,49 @@
+//! What every listener does: accept, converse, and be gone at once when it is told to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::record::Record;
+
+/// Told `true`, once, when the emulator is to be down.
+pub(crate) type Down = watch::Sender<bool>;
+
+/// Converses with whoever connects until the emulator is down, then closes the listener and every connection.
+pub(crate) async fn serve<C, F>(listener: TcpListener, record: Arc<Record>, down: Down, converse: C)
+where
+    C: Fn(TcpStream) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut told = down.subscribe();
+    let stop = async move {
+        // An error means that the emulator is gone, which is as good as being told.
+        drop(told.wait_for(|down| *down).await);
+    };
+    tokio::pin!(stop);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Without this, short replies wait for the other side's delayed acknowledgement.
+                    let _ = stream.set_nodelay(true);
+                    record.lock().connections += 1;
+                    connections.spawn(converse(stream));
+                }
+                Err(error) => {
+                    // Out of file descriptors, as a rule: accepting again at once would only spin.
+                    tracing::debug!(%error, "a connection to the emulator failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}

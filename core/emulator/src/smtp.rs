@@ -1,0 +1,422 @@
+//! Mail servers, played from a provider's exchanges.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bonafide_core::exchange::{Exchange, Smtp};
+use rustls::ServerConfig;
+use serde_json::{Map, Value};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::Authority;
+use crate::error::EmulatorError;
+use crate::record::{Record, Stage};
+use crate::serve::{Down, serve};
+use crate::template::text_of;
+
+/// The longest command line that is read.
+const LINE_LIMIT: usize = 8 * 1024;
+/// The port where TLS begins with the first byte.
+const IMPLICIT_TLS_PORT: u16 = 465;
+/// The names of the settings field that names the host, in the order in which they are looked for.
+const HOST_FIELDS: [&str; 2] = ["sending_domain", "host"];
+/// A reply that is never given.
+const SILENCE: &str = "(silence)";
+const REFUSED: &str = "535 5.7.8 Authentication credentials invalid";
+
+/// Where the hosts and ports that settings name are led to.
+#[derive(Debug)]
+pub(crate) struct MailRoutes {
+    named: HashMap<(String, u16), SocketAddr>,
+    otherwise: Option<Otherwise>,
+    nobody: SocketAddr,
+    /// Keeps the port of `nobody` from being given to somebody.
+    _reserved: TcpSocket,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Otherwise {
+    starttls: SocketAddr,
+    implicit_tls: SocketAddr,
+}
+
+impl MailRoutes {
+    /// The server that an exchange plays at this host and port.
+    pub(crate) fn named(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        self.named.get(&(normal(host), port)).copied()
+    }
+
+    /// The server at every other host and port, if there is one.
+    pub(crate) fn otherwise(&self, port: u16) -> Option<SocketAddr> {
+        let otherwise = self.otherwise?;
+        Some(if port == IMPLICIT_TLS_PORT { otherwise.implicit_tls } else { otherwise.starttls })
+    }
+
+    /// An address where nobody listens.
+    pub(crate) fn nobody(&self) -> SocketAddr {
+        self.nobody
+    }
+
+    /// Starts a server for each host and port that the exchanges name.
+    pub(crate) async fn start(
+        exchanges: &[Exchange],
+        authority: &Authority,
+        record: &Arc<Record>,
+        down: &Down,
+        listeners: &mut JoinSet<()>,
+    ) -> Result<Self, EmulatorError> {
+        let reserved = TcpSocket::new_v4()?;
+        reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let nobody = reserved.local_addr()?;
+
+        let mut destinations: Vec<((String, u16), Vec<&Exchange>)> = Vec::new();
+        let mut anywhere = Vec::new();
+        for exchange in exchanges.iter().filter(|exchange| exchange.smtp.is_some()) {
+            if exchange.otherwise {
+                anywhere.push(exchange);
+                continue;
+            }
+            let Some(destination) = destination(&exchange.settings) else { continue };
+            match destinations.iter_mut().find(|(known, _)| *known == destination) {
+                Some((_, exchanges)) => exchanges.push(exchange),
+                None => destinations.push((destination, vec![exchange])),
+            }
+        }
+
+        let mut start = async |addresses: &[String], implicit_tls, exchanges: &[&Exchange]| {
+            let Some(server) =
+                MailServer::new(exchanges, implicit_tls, authority, addresses, record)?
+            else {
+                return Ok::<_, EmulatorError>(nobody);
+            };
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let address = listener.local_addr()?;
+            let server = Arc::new(server);
+            let converse = move |stream| Arc::clone(&server).converse(stream);
+            listeners.spawn(serve(listener, Arc::clone(record), down.clone(), converse));
+            Ok(address)
+        };
+        let mut named = HashMap::new();
+        for ((host, port), exchanges) in destinations {
+            let addresses: Vec<String> =
+                host.parse::<IpAddr>().map(|address| address.to_string()).into_iter().collect();
+            let address = start(&addresses, port == IMPLICIT_TLS_PORT, &exchanges).await?;
+            named.insert((host, port), address);
+        }
+        let otherwise = if anywhere.is_empty() {
+            None
+        } else {
+            Some(Otherwise {
+                starttls: start(&[], false, &anywhere).await?,
+                implicit_tls: start(&[], true, &anywhere).await?,
+            })
+        };
+        Ok(Self { named, otherwise, nobody, _reserved: reserved })
+    }
+}
+
+/// The host and port that settings name.
+fn destination(settings: &Map<String, Value>) -> Option<(String, u16)> {
+    let host = HOST_FIELDS.iter().find_map(|field| settings.get(*field))?.as_str()?;
+    let port = text_of(settings.get("port")?).parse().ok()?;
+    Some((normal(host), port))
+}
+
+fn normal(host: &str) -> String {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// One mail server.
+struct MailServer {
+    script: Smtp,
+    implicit_tls: bool,
+    tls: TlsAcceptor,
+    /// The reply to each pair of user and password.
+    replies: Vec<(Option<(String, String)>, String)>,
+    record: Arc<Record>,
+}
+
+/// How a part of the dialogue ends.
+enum End<S> {
+    /// TLS is to begin on the connection.
+    StartTls(S),
+    Closed,
+}
+
+impl MailServer {
+    /// A server that plays these exchanges; none where the first one says that nobody listens.
+    fn new(
+        exchanges: &[&Exchange],
+        implicit_tls: bool,
+        authority: &Authority,
+        addresses: &[String],
+        record: &Arc<Record>,
+    ) -> Result<Option<Self>, EmulatorError> {
+        let script = exchanges.first().and_then(|first| first.smtp.clone());
+        let Some(script) = script.filter(|script| !script.refuses_connections) else {
+            return Ok(None);
+        };
+        let replies = exchanges
+            .iter()
+            .filter_map(|exchange| {
+                let text = |field| exchange.settings.get(field).and_then(Value::as_str);
+                let pair = text("username").zip(text("password"));
+                let pair = pair.map(|(user, password)| (user.to_owned(), password.to_owned()));
+                let credentials = if exchange.otherwise { None } else { Some(pair?) };
+                Some((credentials, exchange.smtp.as_ref()?.auth.clone()))
+            })
+            .collect();
+        let tls: Arc<ServerConfig> = authority.server_config_for(addresses)?;
+        Ok(Some(Self {
+            script,
+            implicit_tls,
+            tls: TlsAcceptor::from(tls),
+            replies,
+            record: Arc::clone(record),
+        }))
+    }
+
+    async fn converse(self: Arc<Self>, stream: TcpStream) {
+        if let Err(error) = self.play(stream).await {
+            tracing::debug!(kind = ?error.kind(), "a dialogue with the emulated mail server broke off");
+        }
+    }
+
+    async fn play(&self, stream: TcpStream) -> io::Result<()> {
+        if self.implicit_tls {
+            let stream = self.tls.accept(stream).await?;
+            return Dialogue::new(self, stream, true).play(true).await.map(drop);
+        }
+        match Dialogue::new(self, stream, false).play(true).await? {
+            End::StartTls(stream) => {
+                let stream = self.tls.accept(stream).await?;
+                Dialogue::new(self, stream, true).play(false).await.map(drop)
+            }
+            End::Closed => Ok(()),
+        }
+    }
+
+    /// The reply to a user and a password.
+    fn judge(&self, user: &str, password: &str) -> &str {
+        self.replies
+            .iter()
+            .find(|(credentials, _)| {
+                credentials.as_ref().is_none_or(|known| known.0 == user && known.1 == password)
+            })
+            .map_or(REFUSED, |(_, reply)| reply)
+    }
+}
+
+/// The dialogue on one connection, in clear or inside TLS.
+struct Dialogue<'a, S> {
+    server: &'a MailServer,
+    stream: BufReader<S>,
+    inside_tls: bool,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
+    fn new(server: &'a MailServer, stream: S, inside_tls: bool) -> Self {
+        Self { server, stream: BufReader::new(stream), inside_tls }
+    }
+
+    async fn play(mut self, greets: bool) -> io::Result<End<S>> {
+        let server = self.server;
+        if greets && !self.say_at(Stage::Greeting, &server.script.greeting).await? {
+            return self.close().await;
+        }
+        while let Some(line) = self.line().await? {
+            let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+            let verb = verb.to_ascii_uppercase();
+            self.note(&verb);
+            let goes_on = match verb.as_str() {
+                "EHLO" if self.inside_tls => {
+                    self.say_at(Stage::EhloInsideTls, &ehlo(&server.script.ehlo_inside_tls)).await?
+                }
+                "EHLO" => self.say_at(Stage::Ehlo, &ehlo(&server.script.ehlo)).await?,
+                "HELO" => self.say("250 mail.example.com").await?,
+                "STARTTLS" if self.inside_tls => {
+                    self.say("503 5.5.1 TLS is active already").await?
+                }
+                "STARTTLS" => {
+                    let reply = &server.script.starttls;
+                    let said = self.say_at(Stage::StartTls, reply).await?;
+                    if said && reply.starts_with("220") {
+                        // What the client sent too early is dropped with the buffer.
+                        return Ok(End::StartTls(self.stream.into_inner()));
+                    }
+                    said
+                }
+                "AUTH" if !self.inside_tls => {
+                    self.say("530 5.7.0 Must issue a STARTTLS command first").await?
+                }
+                "AUTH" => self.authenticate(argument).await?,
+                "MAIL" | "RCPT" | "DATA" | "BDAT" => {
+                    self.say("502 5.5.1 Nothing is sent from here").await?
+                }
+                "NOOP" | "RSET" => self.say("250 2.0.0 OK").await?,
+                "QUIT" => {
+                    self.say("221 2.0.0 Bye").await?;
+                    false
+                }
+                _ => self.say("500 5.5.2 Command not recognised").await?,
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        self.close().await
+    }
+
+    /// Writes a verb down. A line that begins with none may hold anything, a secret too.
+    fn note(&self, verb: &str) {
+        let known = [
+            "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "NOOP", "RSET",
+            "QUIT",
+        ];
+        let verb = if known.contains(&verb) { verb } else { "?" };
+        tracing::debug!(verb, inside_tls = self.inside_tls, "the emulated mail server is told");
+        self.server.record.lock().commands.push(verb.to_owned());
+    }
+
+    /// `AUTH PLAIN` (RFC 4616) and `AUTH LOGIN`.
+    async fn authenticate(&mut self, argument: &str) -> io::Result<bool> {
+        let (mechanism, initial) = argument.trim().split_once(' ').unwrap_or((argument.trim(), ""));
+        let initial = Some(initial.to_owned()).filter(|initial| !initial.is_empty());
+        let credentials = match mechanism.to_ascii_uppercase().as_str() {
+            "PLAIN" => {
+                let Some(answer) = self.answer_to("334 ", initial).await? else { return Ok(false) };
+                let mut parts = answer.as_deref().unwrap_or_default().split('\0').skip(1);
+                parts
+                    .next()
+                    .zip(parts.next())
+                    .map(|(user, pass)| (user.to_owned(), pass.to_owned()))
+            }
+            "LOGIN" => {
+                let Some(user) = self.answer_to("334 VXNlcm5hbWU6", initial).await? else {
+                    return Ok(false);
+                };
+                if user.is_none() {
+                    return self.say("501 5.5.2 Cannot be decoded").await;
+                }
+                let Some(pass) = self.answer_to("334 UGFzc3dvcmQ6", None).await? else {
+                    return Ok(false);
+                };
+                user.zip(pass)
+            }
+            _ => return self.say("504 5.5.4 Mechanism not supported").await,
+        };
+        match credentials {
+            Some((user, password)) => {
+                let server = self.server;
+                self.say_at(Stage::Auth, server.judge(&user, &password)).await
+            }
+            None => self.say("501 5.5.2 Cannot be decoded").await,
+        }
+    }
+
+    /// What the client answers to a challenge, decoded, unless it sent it along. The outer `None` is the end of the
+    /// connection, the inner one an answer that is no Base64 text.
+    async fn answer_to(
+        &mut self,
+        challenge: &str,
+        initial: Option<String>,
+    ) -> io::Result<Option<Option<String>>> {
+        let encoded = if let Some(initial) = initial {
+            initial
+        } else {
+            self.say(challenge).await?;
+            let Some(line) = self.line().await? else { return Ok(None) };
+            line
+        };
+        let bytes = BASE64.decode(encoded.trim()).ok();
+        Ok(Some(bytes.and_then(|bytes| String::from_utf8(bytes).ok())))
+    }
+
+    async fn say_at(&mut self, stage: Stage, reply: &str) -> io::Result<bool> {
+        self.server.record.lock().stages.insert(stage);
+        self.say(reply).await
+    }
+
+    /// Says a reply. `false` means that the dialogue is over.
+    async fn say(&mut self, reply: &str) -> io::Result<bool> {
+        match reply {
+            "" => Ok(false),
+            SILENCE => {
+                let mut ignored = [0; 1024];
+                while self.stream.read(&mut ignored).await? > 0 {}
+                Ok(false)
+            }
+            reply => {
+                let lines = reply.replace("\r\n", "\n");
+                let lines = format!("{}\n", lines.trim_end_matches('\n')).replace('\n', "\r\n");
+                self.stream.write_all(lines.as_bytes()).await?;
+                self.stream.flush().await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The next line, without its end; `None` at the end of the connection.
+    async fn line(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        let limit = LINE_LIMIT as u64;
+        (&mut self.stream).take(limit).read_until(b'\n', &mut line).await?;
+        if !line.ends_with(b"\n") {
+            if line.len() == LINE_LIMIT {
+                self.say("500 5.5.2 Line too long").await?;
+            }
+            return Ok(None);
+        }
+        Ok(Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned()))
+    }
+
+    async fn close(mut self) -> io::Result<End<S>> {
+        self.stream.shutdown().await?;
+        Ok(End::Closed)
+    }
+}
+
+/// The reply to an `EHLO`: lines without a code get it, lines with one are sent as they stand.
+fn ehlo(lines: &[String]) -> String {
+    let Some((last, rest)) = lines.split_last() else { return String::new() };
+    let first = lines.first().map_or("", String::as_str);
+    let has_code = first.split_at_checked(3).is_some_and(|(code, rest)| {
+        code.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with([' ', '-'])
+    });
+    if has_code || ((first.is_empty() || first == SILENCE) && rest.is_empty()) {
+        return lines.join("\n");
+    }
+    let last = format!("250 {last}");
+    let before = rest.iter().map(|line| format!("250-{line}"));
+    before.chain([last]).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: &[&str]) -> String {
+        ehlo(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn lines_get_the_code_unless_they_bring_one() {
+        assert_eq!(of(&["mail", "STARTTLS"]), "250-mail\n250 STARTTLS");
+        assert_eq!(of(&["mail"]), "250 mail");
+        assert_eq!(of(&["554-no", "554 never"]), "554-no\n554 never");
+        assert_eq!(of(&["2500 mails"]), "250 2500 mails");
+        assert_eq!(of(&[""]), "");
+        assert_eq!(of(&[]), "");
+        assert_eq!(of(&[SILENCE]), SILENCE);
+    }
+}

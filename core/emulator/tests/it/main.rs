@@ -1,0 +1,49 @@
+//! The emulator, asked over real sockets.
+
+#![expect(clippy::disallowed_methods, reason = "only loopback is dialled here")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod http;
+mod smtp;
+
+use std::time::Duration;
+
+use bonafide_core::exchange::{Exchange, parse};
+use bonafide_core::{BaseUrl, Descriptor, Destination, ProviderType};
+
+static API: Descriptor = Descriptor {
+    id: "9000",
+    name: "api",
+    provider_type: ProviderType::Email,
+    title: "API",
+    destination: Destination::BuiltIn(&[
+        BaseUrl { key: "base_url", url: "https://api.example.com" },
+        BaseUrl { key: "eu_base_url", url: "https://api.eu.example.com" },
+    ]),
+    exchanges: include_str!("api.json"),
+};
+
+static MAIL: Descriptor = Descriptor {
+    id: "9001",
+    name: "mail",
+    provider_type: ProviderType::Email,
+    title: "Mail",
+    destination: Destination::NamedBySettings,
+    exchanges: include_str!("mail.json"),
+};
+
+fn exchanges(descriptor: &Descriptor, names: &[&str]) -> Vec<Exchange> {
+    let all = parse(descriptor.exchanges).unwrap();
+    all.into_iter().filter(|exchange| names.contains(&exchange.name.as_str())).collect()
+}
+
+/// Whether what must come soon has come.
+async fn eventually(mut condition: impl AsyncFnMut() -> bool) -> bool {
+    for _ in 0..200 {
+        if condition().await {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}

@@ -1,0 +1,116 @@
+//! What settings name is judged at the socket: nothing forbidden is dialled, in whatever way it is written.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bonafide_core::egress::Policy;
+use bonafide_core::{
+    Cause, Context, Descriptor, Destination, Environment, Field, ProviderConfig, ProviderType,
+};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+static DESCRIPTOR: Descriptor = Descriptor {
+    id: "1",
+    name: "example",
+    provider_type: ProviderType::Email,
+    title: "Example",
+    destination: Destination::NamedBySettings,
+    exchanges: "[]",
+};
+
+fn context(policy: Policy) -> Context {
+    let mut config = ProviderConfig::of(&DESCRIPTOR).unwrap();
+    config.timeout = Duration::from_secs(5);
+    let environment =
+        Environment::builder().policy(policy).provider(&DESCRIPTOR, config).build().unwrap();
+    environment.context(&DESCRIPTOR, Uuid::nil())
+}
+
+async fn dial(policy: Policy, host: &str, port: u16) -> Result<SocketAddr, (Cause, String)> {
+    let (host, port) = (Field::new("host", host), Field::new("port", port));
+    let dialled = context(policy).dial(host, port).await;
+    dialled.map(|stream| stream.peer_addr().unwrap()).map_err(|failure| {
+        let pointer = failure.problems()[0].pointer().unwrap_or_default().to_owned();
+        (failure.cause(), pointer)
+    })
+}
+
+#[tokio::test]
+async fn loopback_is_forbidden_in_every_notation_and_never_connected() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let policy = || Policy::new(Vec::new(), vec![port]);
+    for host in [
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "017700000001",
+        "127.000.000.001",
+        "localhost",
+        "LOCALHOST",
+        "0.0.0.0",
+        "0",
+        "::1",
+        "[::1]",
+        "::ffff:127.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "::ffff:7f00:1",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "::",
+        "10.0.0.1",
+        "169.254.169.254",
+        "192.168.1.1",
+        "100.64.0.1",
+        "[fd00::1]",
+        "fe80::1",
+    ] {
+        let refused = dial(policy(), host, port).await.unwrap_err();
+        // An odd notation that the system's resolver does not read at all is no such host.
+        let unread = (Cause::ConnectionFailed, "/settings/host".to_owned());
+        assert!(
+            refused == (Cause::DestinationForbidden, "/settings/host".to_owned())
+                || refused == unread,
+            "{host}: {refused:?}"
+        );
+    }
+    // On loopback a connection waits to be accepted before its `connect` returns.
+    assert!(listener.accept().is_err(), "somebody connected");
+}
+
+#[tokio::test]
+async fn an_allowed_network_is_dialled_and_the_rest_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let allow = || Policy::new(vec!["127.0.0.1/32".parse().unwrap()], Vec::new());
+    assert_eq!(dial(allow(), "127.0.0.1", address.port()).await, Ok(address));
+    assert_eq!(
+        dial(allow(), "[::ffff:127.0.0.1]", address.port()).await.unwrap().port(),
+        address.port()
+    );
+    let (cause, pointer) = dial(allow(), "127.0.0.2", address.port()).await.unwrap_err();
+    assert_eq!((cause, pointer.as_str()), (Cause::DestinationForbidden, "/settings/host"));
+}
+
+#[tokio::test]
+async fn a_port_that_is_not_for_mail_is_forbidden_on_the_public_internet() {
+    let (cause, pointer) = dial(Policy::default(), "8.8.8.8", 22).await.unwrap_err();
+    assert_eq!((cause, pointer.as_str()), (Cause::DestinationForbidden, "/settings/port"));
+}
+
+#[tokio::test]
+async fn a_closed_port_and_a_name_that_does_not_exist_are_faults_of_the_settings() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let allow = Policy::new(vec!["127.0.0.0/8".parse().unwrap()], Vec::new());
+    let (cause, pointer) = dial(allow.clone(), "127.0.0.1", address.port()).await.unwrap_err();
+    assert_eq!((cause, pointer.as_str()), (Cause::ConnectionFailed, "/settings/port"));
+    let (cause, pointer) = dial(allow, "no-such-host.invalid", 587).await.unwrap_err();
+    assert_eq!((cause, pointer.as_str()), (Cause::ConnectionFailed, "/settings/host"));
+}
