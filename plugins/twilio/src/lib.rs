@@ -1,1 +1,146 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+use bonafide_core::field::{ApiKey, PhoneNumber};
+use bonafide_core::{
+    Answer, BaseUrl, Cause, Context, Descriptor, Destination, Failure, Outcome, Provider,
+    ProviderType, Warning, WarningCode, async_trait, register_provider,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Twilio's programmable messaging.
+#[derive(Clone, Copy, Debug)]
+pub struct Twilio;
+
+register_provider!(Twilio);
+
+/// What a Twilio integration is made of.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// The account's SID, from the Console's Account Info: `AC` and 32 hexadecimal digits.
+    #[schemars(
+        title = "Account SID",
+        regex(pattern = "^AC[0-9a-fA-F]{32}$"),
+        extend("x-expected" = "an account SID: `AC` and 32 hexadecimal digits"),
+        example = &"AC00000000000000000000000000000001"
+    )]
+    pub account_sid: String,
+    /// The account's live auth token, from the Console's Account Info.
+    #[schemars(title = "Auth token")]
+    pub auth_token: ApiKey,
+    /// The number that messages are sent from, with its country code.
+    #[schemars(title = "Default phone number", example = &"+12185550100")]
+    pub default_phone_number: Option<PhoneNumber>,
+}
+
+/// The largest page that Twilio gives: <https://www.twilio.com/docs/api/errors/20007>.
+const PAGE_SIZE: &str = "1000";
+/// A page of 1000 numbers is about 1.5 MB.
+const PAGE_LIMIT: usize = 8 * 1024 * 1024;
+/// No account has this many pages: it would be a list without end.
+const MOST_PAGES: usize = 200;
+
+/// One page of the account's numbers. Twilio may leave out or null any field of a number.
+#[derive(Deserialize)]
+struct Page {
+    incoming_phone_numbers: Vec<IncomingPhoneNumber>,
+    next_page_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct IncomingPhoneNumber {
+    phone_number: Option<String>,
+}
+
+/// Twilio's own form of an error: <https://www.twilio.com/docs/usage/twilios-response>.
+#[derive(Deserialize)]
+struct RestException {
+    code: u32,
+}
+
+#[async_trait]
+impl Provider for Twilio {
+    type Settings = Settings;
+
+    const DESCRIPTOR: Descriptor = Descriptor {
+        id: "1000",
+        name: "twilio",
+        provider_type: ProviderType::Sms,
+        title: "Twilio",
+        destination: Destination::BuiltIn(&[BaseUrl {
+            key: "base_url",
+            url: "https://api.twilio.com",
+        }]),
+        exchanges: include_str!("../exchanges.json"),
+    };
+
+    async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+        let list = ["2010-04-01", "Accounts", &settings.account_sid, "IncomingPhoneNumbers.json"];
+        let mut numbers = Vec::new();
+        let mut next: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let request = context.get(&list).basic(&settings.account_sid, &settings.auth_token);
+            let request = match &next {
+                None => request.query("PageSize", PAGE_SIZE),
+                Some(link) => request.next_page(link),
+            };
+            let answer = request.limit(PAGE_LIMIT).send().await?;
+            let (200, Some(page)) = (answer.status(), answer.json::<Page>()) else {
+                return Err(conclude(&answer));
+            };
+            // Only what has the form of a number is handed on, whatever else the answer may hold.
+            numbers.extend(
+                page.incoming_phone_numbers.into_iter().filter_map(|number| {
+                    number.phone_number.as_deref().and_then(PhoneNumber::parse)
+                }),
+            );
+            match page.next_page_uri {
+                Some(link) if next.as_ref() == Some(&link) => break,
+                Some(link) if !link.is_empty() => next = Some(link),
+                _ => return Ok(outcome(&numbers, settings.default_phone_number.as_ref())),
+            }
+        }
+        Err(Failure::unexpected_response().note("the list of numbers has no end"))
+    }
+}
+
+fn outcome(numbers: &[PhoneNumber], default: Option<&PhoneNumber>) -> Outcome {
+    let data =
+        numbers.iter().map(|number| json!({"incoming_phone_number": number.as_str()})).collect();
+    let outcome = Outcome::valid().with_data(data);
+    match default {
+        Some(default) if numbers.iter().all(|number| number.as_str() != default.as_str()) => outcome
+            .with_warning(Warning::new(WarningCode::NumberNotInAccount).at("default_phone_number").hint(
+                "Buy or port the number in this account, unless it is a short code or a hosted sender, which Twilio lists elsewhere.",
+            )),
+        _ => outcome,
+    }
+}
+
+/// The meaning of Twilio's error codes: <https://www.twilio.com/docs/api/errors>.
+fn conclude(answer: &Answer) -> Failure {
+    let (400..=499, Some(RestException { code })) = (answer.status(), answer.json()) else {
+        return answer.no_verdict();
+    };
+    let failure = match code {
+        20003 => Failure::invalid_credentials("auth_token").hint(
+            "Check both: the SID and the token must be of one account and one Region. Twilio answers the same for a suspended account and for test credentials.",
+        ),
+        20008 => Failure::wrong_credential_kind("auth_token")
+            .message("These are Twilio test credentials, which can neither list numbers nor send.")
+            .hint("Use the live account SID and auth token."),
+        20403 | 20005 | 10001 | 90010 => Failure::account_suspended("account_sid")
+            .hint("See the account's status and balance in the Twilio Console."),
+        70051 => Failure::insufficient_permission("auth_token").hint(
+            "A restricted key lacks a permission, or the credentials are of another or a suspended account.",
+        ),
+        20404 => Failure::invalid_settings("account_sid")
+            .message("Twilio finds no account with this SID.")
+            .hint("Copy the Account SID from the Console; the SID of an API key does not take its place."),
+        20429 => Failure::new(Cause::ProviderRateLimited),
+        20007 => Failure::internal("the page size is larger than Twilio allows"),
+        _ => return answer.no_verdict(),
+    };
+    answer.failure(failure).retry_after(answer.no_verdict().wait())
+}

@@ -1,0 +1,107 @@
+//! What the replies of a mail server mean: RFC 4954, RFC 3207, RFC 5321 and RFC 3463.
+
+use bonafide_core::{Cause, Failure};
+use lettre::transport::smtp::response::Response;
+
+use crate::field::{HOST, PASSWORD, PORT};
+
+/// The reply code, and the enhanced code where the server gives one; its class digit goes first.
+struct Code {
+    basic: u16,
+    enhanced: Option<(u16, u16, u16)>,
+}
+
+impl Code {
+    fn of(reply: &Response) -> Self {
+        let basic = u16::from(reply.code());
+        let enhanced = reply.first_word().and_then(|word| {
+            let mut numbers = word.split('.').map(|number| number.parse().ok());
+            let enhanced = (numbers.next()??, numbers.next()??, numbers.next()??);
+            (numbers.next().is_none() && matches!(enhanced.0, 2 | 4 | 5)).then_some(enhanced)
+        });
+        Self { basic, enhanced }
+    }
+
+    fn is_transient(&self) -> bool {
+        self.enhanced.map_or(self.basic / 100, |(class, _, _)| class) == 4
+    }
+
+    fn detail(&self) -> Option<(u16, u16)> {
+        self.enhanced.map(|(_, subject, detail)| (subject, detail))
+    }
+
+    /// The meaning of a reply that says "not now".
+    fn transient(&self) -> Failure {
+        match (self.basic, self.detail()) {
+            (421, Some((7, _))) => Failure::new(Cause::ProviderRateLimited).hint(
+                "The server asks to be left alone for a while: too many connections or logins.",
+            ),
+            _ => Failure::provider_unavailable().message(
+                "The server says that it cannot do this at the moment, so there is no verdict.",
+            ),
+        }
+    }
+}
+
+/// A greeting or an answer to `EHLO` that is no welcome.
+pub(crate) fn to_greeting(reply: &Response) -> Failure {
+    let code = Code::of(reply);
+    let failure = if code.is_transient() {
+        code.transient()
+    } else {
+        Failure::connection_failed(HOST).message("The server turns us away before any login.").hint(
+            "It may refuse the address that this service connects from, or take no mail at all.",
+        )
+    };
+    failure.provider_status(code.basic)
+}
+
+/// A refusal of `STARTTLS`.
+pub(crate) fn to_starttls(reply: &Response) -> Failure {
+    let code = Code::of(reply);
+    let failure = if code.is_transient() {
+        code.transient()
+    } else {
+        Failure::connection_failed(PORT)
+            .message("The server offers STARTTLS and then refuses it, and a password must not travel in clear.")
+            .hint("Use 465, where TLS begins with the first byte, if the server has it.")
+    };
+    failure.provider_status(code.basic)
+}
+
+/// A login that did not succeed.
+pub(crate) fn to_auth(reply: &Response, password: &str) -> Failure {
+    let code = Code::of(reply);
+    let failure = match (code.basic, code.detail()) {
+        (432, _) | (_, Some((7, 12))) => Failure::insufficient_permission(PASSWORD)
+            .message("The server wants the password to be set anew before it accepts a login.")
+            .hint("Log in by hand once, as the server's provider describes it."),
+        _ if code.is_transient() => code.transient(),
+        (_, Some((7, 139))) => Failure::insufficient_permission(PASSWORD)
+            .message("Logging in by password is switched off for this mailbox or its organisation.")
+            .hint("An administrator must enable authenticated SMTP for the mailbox."),
+        (534, _) | (_, Some((7, 9))) => Failure::wrong_credential_kind(PASSWORD)
+            .message("The server does not accept this kind of password.")
+            .hint("Create a password for applications in the account's security settings."),
+        (535, _) | (_, Some((7, 3 | 8))) => {
+            let failure = Failure::invalid_credentials(PASSWORD);
+            if password.trim() == password {
+                failure.hint("Check the user name and the password; many servers want the whole e-mail address as the name.")
+            } else {
+                failure.hint("The password begins or ends with white space, which is sent as it is: check that it belongs there.")
+            }
+        }
+        (530 | 538, _) => Failure::connection_failed(PORT)
+            .message("The server wants another kind of encryption before a login."),
+        (502..=504, _) => Failure::connection_failed(PORT)
+            .message("The server does not accept a login here.")
+            .hint("Use the port for submissions, 587 or 465."),
+        (521, _) => Failure::connection_failed(HOST).message("The server takes no mail."),
+        (500, _) => Failure::invalid_settings(PASSWORD)
+            .message("The server cannot take a login line of this length.")
+            .hint("The user name or the password is longer than the server allows."),
+        (501, _) => Failure::internal("the server cannot decode the login"),
+        _ => Failure::unexpected_response().note("a reply that no standard gives for a login"),
+    };
+    failure.provider_status(code.basic)
+}

@@ -1,0 +1,127 @@
+use bonafide_core::exchange::Exchange;
+use bonafide_core::{Cause, Destination, Environment, Failure, ProviderConfig, ProviderValidator};
+use serde_json::Value;
+
+use super::Findings;
+use super::documented::describe;
+use crate::play::{block_on, check, exchanges, play, valid_settings};
+
+/// Names and addresses of ourselves and of what is near us.
+const NEAR: [&str; 7] = [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    "10.0.0.1",
+    "192.168.0.1",
+    "169.254.169.254",
+    "[::ffff:127.0.0.1]",
+];
+/// The settings fields that name a host.
+const HOST_FIELDS: [&str; 2] = ["sending_domain", "host"];
+
+fn is_named_by_settings(validator: &dyn ProviderValidator) -> bool {
+    validator.descriptor().destination == Destination::NamedBySettings
+}
+
+/// Under the default policy, settings that name this machine or its network end in `destination_forbidden`.
+pub fn settings_cannot_name_our_own_network(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    if !is_named_by_settings(validator) {
+        return Ok(());
+    }
+    let descriptor = validator.descriptor();
+    let settings = valid_settings(validator)?;
+    let field =
+        HOST_FIELDS.into_iter().find(|field| settings.contains_key(*field)).ok_or_else(|| {
+            format!(
+                "the settings name the host, so one of their fields must be called {}",
+                HOST_FIELDS.join(" or ")
+            )
+        })?;
+    let config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
+    let environment = Environment::builder().provider(descriptor, config).build();
+    let environment = environment.map_err(|error| error.to_string())?;
+    block_on(async {
+        let mut findings = Findings::default();
+        for host in NEAR {
+            let mut settings = settings.clone();
+            settings.insert(field.to_owned(), host.into());
+            let result = check(validator, &environment, Value::Object(settings)).await;
+            let forbidden =
+                matches!(&result, Err(failure) if failure.cause() == Cause::DestinationForbidden);
+            findings.require(forbidden, || {
+                format!(
+                    "settings that name `{host}` must be `destination_forbidden`, but the check says {}: connect through \
+                     `Context::dial` alone",
+                    describe(&result)
+                )
+            });
+        }
+        findings.into_result()
+    })
+}
+
+/// The first exchange that leads to a pass and begins in clear, if any does.
+fn begins_in_clear(validator: &dyn ProviderValidator) -> Result<Option<Exchange>, String> {
+    Ok(exchanges(validator)?.into_iter().find(|exchange| {
+        exchange.verdict.cause.is_none()
+            && exchange.smtp.is_some()
+            && exchange.settings.get("port").and_then(Value::as_str) != Some("465")
+    }))
+}
+
+/// A server that offers no encryption, or refuses it when it is asked, never sees the credentials.
+pub fn credentials_are_not_sent_in_clear(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    let Some(mut exchange) = begins_in_clear(validator)? else { return Ok(()) };
+    block_on(async {
+        let mut findings = Findings::default();
+        for offered in [false, true] {
+            let what =
+                if offered { "offers STARTTLS and refuses it" } else { "offers no STARTTLS" };
+            if let Some(smtp) = &mut exchange.smtp {
+                let mut lines = vec!["mail.example.com", "AUTH PLAIN LOGIN"];
+                lines.extend(offered.then_some("STARTTLS"));
+                smtp.ehlo = lines.into_iter().map(str::to_owned).collect();
+                "454 4.7.0 TLS not available".clone_into(&mut smtp.starttls);
+            }
+            let played = play(validator, &exchange).await?;
+            findings.require(!played.emulator.commands().iter().any(|verb| verb == "AUTH"), || {
+                format!("the credentials are sent in clear to a server that {what}: end the check before `AUTH`")
+            });
+            let cause = played.result.as_ref().err().map(Failure::cause);
+            // A refusal may be for the moment only, so what follows from it is the provider's to say.
+            let right = cause.is_some() && (offered || cause == Some(Cause::ConnectionFailed));
+            findings.require(right, || {
+                format!(
+                    "a server that {what} must be `connection_failed`, but the check says {}",
+                    describe(&played.result)
+                )
+            });
+        }
+        findings.into_result()
+    })
+}
+
+/// Replies that are slipped in after the one to `STARTTLS`, where anybody on the way could, are not taken for what the
+/// server says inside TLS.
+pub fn what_is_said_before_tls_does_not_count(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    let Some(mut exchange) = begins_in_clear(validator)? else { return Ok(()) };
+    if let Some(smtp) = &mut exchange.smtp {
+        let slipped_in = "220 2.0.0 Ready to start TLS\n250-mail.example.com\n250 AUTH PLAIN LOGIN\n\
+                          235 2.7.0 Authentication successful";
+        slipped_in.clone_into(&mut smtp.starttls);
+        "535 5.7.8 Authentication credentials invalid".clone_into(&mut smtp.auth);
+    }
+    let played = block_on(play(validator, &exchange))?;
+    match &played.result {
+        Err(_) => Ok(()),
+        Ok(_) => Err("a reply that was slipped in before TLS passes for the server's: drop everything that was read \
+             before the handshake"
+            .to_owned()),
+    }
+}

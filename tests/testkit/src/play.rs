@@ -1,0 +1,182 @@
+//! One check, somewhere.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bonafide_core::egress::{MAIL_PORTS, Policy};
+use bonafide_core::exchange::{Conclusion, Exchange};
+use bonafide_core::{
+    Cause, Environment, Failure, Outcome, ProviderConfig, ProviderValidator, SubmittedSettings,
+};
+use bonafide_emulator::{Authority, Emulator, Sandbox};
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+use url::Url;
+use uuid::Uuid;
+
+/// Long enough for a busy machine; nothing waits for it that goes well.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout of what is meant to run into it.
+pub(crate) const IMPATIENCE: Duration = Duration::from_millis(300);
+
+/// Runs a future to its end on this thread, so that [`Logs`](crate::Logs) sees all of it.
+///
+/// # Panics
+///
+/// When there is no runtime to be had, or when the future panics.
+#[expect(clippy::expect_used, reason = "a test without a runtime cannot go on")]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime for the test").block_on(future)
+}
+
+/// Runs a whole check: the settings are judged, and the provider is asked when nothing is wrong with them.
+pub async fn check(
+    validator: &dyn ProviderValidator,
+    environment: &Environment,
+    settings: Value,
+) -> Result<Outcome, Failure> {
+    let context = environment.context(validator.descriptor(), Uuid::new_v4());
+    let settings = SubmittedSettings::deserialize(settings)
+        .map_err(|_| Failure::internal("the settings of a test must be an object"))?;
+    let settings = validator.check_settings(environment, settings)?;
+    validator.validate_settings(&context, settings).await
+}
+
+/// The documented exchanges of a provider.
+pub fn exchanges(validator: &dyn ProviderValidator) -> Result<Vec<Exchange>, String> {
+    bonafide_core::exchange::parse(validator.descriptor().exchanges)
+        .map_err(|error| error.to_string())
+}
+
+/// The documented exchange of this name.
+pub fn exchange(validator: &dyn ProviderValidator, name: &str) -> Result<Exchange, String> {
+    exchanges(validator)?
+        .into_iter()
+        .find(|exchange| exchange.name == name)
+        .ok_or_else(|| format!("no exchange of the provider is called `{name}`"))
+}
+
+/// Settings that lead to a pass: those of the first exchange that does.
+pub fn valid_settings(validator: &dyn ProviderValidator) -> Result<Map<String, Value>, String> {
+    first_valid(validator).map(|exchange| exchange.settings)
+}
+
+pub(crate) fn first_valid(validator: &dyn ProviderValidator) -> Result<Exchange, String> {
+    exchanges(validator)?
+        .into_iter()
+        .find(|exchange| exchange.verdict.cause.is_none() && is_played(exchange))
+        .ok_or_else(|| {
+            "no exchange leads to a pass: document what the provider answers to credentials that work, with \
+             `\"verdict\": {}`"
+                .to_owned()
+        })
+}
+
+/// Whether anybody is asked at all.
+pub(crate) fn is_played(exchange: &Exchange) -> bool {
+    !exchange.dialogue.is_empty() || exchange.smtp.is_some()
+}
+
+/// An environment that leads a provider to one server on loopback, all its regions and every host that settings name.
+///
+/// The check may take 300 milliseconds there, so that a server that never answers does not hold up the test.
+pub fn environment_at(
+    validator: &dyn ProviderValidator,
+    address: SocketAddr,
+) -> Result<Environment, String> {
+    let descriptor = validator.descriptor();
+    let mut config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
+    config.timeout = IMPATIENCE;
+    let url = Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?;
+    config.base_urls.fill(url);
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
+    Environment::builder()
+        .policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
+        .provider(descriptor, config)
+        .route(Arc::new(move |_, _| address))
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// An exchange after it was played.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Played {
+    /// What the check concluded.
+    pub result: Result<Outcome, Failure>,
+    /// The emulator, which knows what it was asked.
+    pub emulator: Emulator,
+}
+
+/// Plays one exchange alone: an emulator that knows no other, and a check of its settings there.
+pub async fn play(
+    validator: &dyn ProviderValidator,
+    exchange: &Exchange,
+) -> Result<Played, String> {
+    let authority = Authority::new().map_err(|error| error.to_string())?;
+    let emulator =
+        Emulator::of_exchanges(validator.descriptor(), vec![exchange.clone()], &authority)
+            .await
+            .map_err(|error| error.to_string())?;
+    let mut played =
+        play_at(validator, authority, emulator, std::slice::from_ref(exchange)).await?;
+    let result = played.results.pop().ok_or("nothing was played")?;
+    Ok(Played { result, emulator: played.emulator })
+}
+
+pub(crate) struct AllPlayed {
+    pub(crate) results: Vec<Result<Outcome, Failure>>,
+    pub(crate) emulator: Emulator,
+}
+
+/// Checks the settings of these exchanges, one after the other, at one emulator.
+pub(crate) async fn play_at(
+    validator: &dyn ProviderValidator,
+    authority: Authority,
+    emulator: Emulator,
+    exchanges: &[Exchange],
+) -> Result<AllPlayed, String> {
+    let sandbox = Sandbox::of(authority, vec![emulator]);
+    let environment = |timeout| {
+        let builder = sandbox.environment_with(|_, config| config.timeout = timeout);
+        let builder = builder.map_err(|error| error.to_string())?;
+        builder.build().map_err(|error| error.to_string())
+    };
+    let (patient, impatient) = (environment(PATIENCE)?, environment(IMPATIENCE * 2)?);
+    let mut results = Vec::new();
+    for exchange in exchanges {
+        let times_out = exchange.verdict.cause.as_deref() == Some(Cause::ProviderTimeout.code());
+        let environment = if times_out { &impatient } else { &patient };
+        let settings = Value::Object(exchange.settings.clone());
+        results.push(check(validator, environment, settings).await);
+    }
+    let emulator = sandbox.into_emulators().pop().ok_or("no emulator is left")?;
+    Ok(AllPlayed { results, emulator })
+}
+
+/// What a check concluded, in the form in which exchanges document it.
+pub fn concluded(result: &Result<Outcome, Failure>) -> Conclusion {
+    match result {
+        Ok(outcome) => Conclusion {
+            data: outcome.data().cloned(),
+            warnings: outcome
+                .warnings()
+                .iter()
+                .map(|warning| warning.code().code().to_owned())
+                .collect(),
+            ..Conclusion::default()
+        },
+        Err(failure) => Conclusion {
+            cause: Some(failure.cause().code().to_owned()),
+            pointer: failure
+                .problems()
+                .first()
+                .and_then(|problem| problem.pointer())
+                .map(str::to_owned),
+            retry_after: failure.wait().map(|wait| wait.as_secs()),
+            ..Conclusion::default()
+        },
+    }
+}

@@ -1,0 +1,75 @@
+//! The kit, run on a tiny provider that does everything right.
+
+use bonafide_core::field::{ApiKey, Text};
+use bonafide_core::{
+    BaseUrl, Context, Descriptor, Destination, ExposeSecret as _, Failure, Outcome, Problem,
+    Provider, ProviderType, async_trait, register_provider,
+};
+use serde_json::json;
+
+register_provider!(Example);
+
+struct Example;
+
+/// Settings of the example.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Settings {
+    /// Found under "Keys".
+    #[schemars(title = "API key")]
+    api_key: ApiKey,
+    /// Shown to whoever gets a message.
+    #[schemars(title = "Sender")]
+    #[expect(dead_code, reason = "only judged")]
+    sender: Option<Text>,
+}
+
+#[derive(serde::Deserialize)]
+struct Account {
+    name: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+#[async_trait]
+impl Provider for Example {
+    type Settings = Settings;
+
+    const DESCRIPTOR: Descriptor = Descriptor {
+        id: "9000",
+        name: "example",
+        provider_type: ProviderType::Sms,
+        title: "Example",
+        destination: Destination::BuiltIn(&[BaseUrl {
+            key: "base_url",
+            url: "https://api.example.com",
+        }]),
+        exchanges: include_str!("example.json"),
+    };
+
+    fn check(&self, settings: &Settings) -> Vec<Problem> {
+        if settings.api_key.expose_secret().starts_with("other-") {
+            return vec![Problem::new(bonafide_core::Cause::WrongCredentialKind).at("api_key")];
+        }
+        Vec::new()
+    }
+
+    async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+        let answer = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await?;
+        if answer.status() == 200
+            && let Some(account) = answer.json::<Account>()
+        {
+            return Ok(Outcome::valid().with_data(json!({"name_length": account.name.len()})));
+        }
+        if answer.status() == 401
+            && answer.json::<Refusal>().is_some_and(|refusal| refusal.error == "unknown_key")
+        {
+            return Err(answer.failure(Failure::invalid_credentials("api_key")));
+        }
+        Err(answer.no_verdict())
+    }
+}
+
+bonafide_testkit::conformance!(Example);
