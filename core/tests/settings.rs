@@ -1,4 +1,5 @@
 //! What is wrong with settings is found before the provider is asked, all of it at once, and never repeated.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use bonafide_core::field::{
     ApiKey, DomainName, EmailAddress, HostName, Password, PhoneNumber, Port, Text,

@@ -1,0 +1,91 @@
+//! The HTTP API: its routes, and what their handlers share.
+
+mod auth;
+pub(crate) mod catalogue;
+mod error;
+pub(crate) mod openapi;
+mod rate_limit;
+pub(crate) mod server;
+mod trace;
+mod validate;
+
+use std::sync::Arc;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router, middleware};
+use serde_json::json;
+
+use self::auth::Accounts;
+use self::error::ApiError;
+pub(crate) use self::error::whole_seconds;
+use self::rate_limit::RateLimiter;
+use crate::StartError;
+use crate::check::Checks;
+use crate::config::Config;
+
+/// The largest body that is read, in bytes.
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
+
+/// What the handlers share. Made once; cloning it shares it.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Shared>);
+
+struct Shared {
+    checks: Checks,
+    accounts: Accounts,
+    rate_limiter: RateLimiter,
+    sandbox: bool,
+    openapi: serde_json::Value,
+}
+
+impl Api {
+    pub(crate) async fn new(
+        checks: Checks,
+        config: &Config,
+        sandbox: bool,
+    ) -> Result<Self, StartError> {
+        checks.warm_up()?;
+        let rate_limiter = RateLimiter::new(&config.rate_limit, &config.accounts).await?;
+        let openapi = openapi::document(&checks);
+        let accounts = Accounts::new(config.accounts.clone());
+        Ok(Self(Arc::new(Shared { checks, accounts, rate_limiter, sandbox, openapi })))
+    }
+}
+
+/// A route: its path, its method in lower case, and who answers.
+type Route = (&'static str, &'static str, fn() -> MethodRouter<Api>);
+
+/// Every route there is. The OpenAPI document describes each of them, which a test keeps true.
+pub(crate) const ROUTES: [Route; 7] = [
+    ("/v1/hood/integrations/validate", "post", || post(validate::validate)),
+    ("/v1/hood/providers", "get", || get(catalogue::list)),
+    ("/v1/hood/providers/{id}", "get", || get(catalogue::one)),
+    ("/v1/hood/providers/{id}/schema", "get", || get(catalogue::schema)),
+    ("/openapi.json", "get", || get(openapi::show)),
+    ("/healthz", "get", || get(alive)),
+    ("/readyz", "get", || get(alive)),
+];
+
+/// Everything that answers HTTP.
+pub(crate) fn router(api: Api) -> Router {
+    let mut router = Router::new();
+    for (path, _, answer) in ROUTES {
+        router = router.route(path, answer());
+    }
+    router
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .fallback(async || ApiError::not_found("There is no such route."))
+        .layer(middleware::from_fn_with_state(api.clone(), trace::trace))
+        .with_state(api)
+}
+
+async fn alive() -> Response {
+    Json(json!({"status": "ok"})).into_response()
+}
+
+/// A JSON answer of a media type of its own.
+fn json_as(media_type: &'static str, value: &serde_json::Value) -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, media_type)], value.to_string()).into_response()
+}

@@ -1,0 +1,95 @@
+//! The rate limit: two fixed windows per account, a second and a minute long.
+
+mod memory;
+mod redis;
+
+use std::time::Duration;
+
+use self::memory::Memory;
+use self::redis::Redis;
+use crate::StartError;
+use crate::config::{self, Account, Store};
+
+/// Counts the requests of each account.
+pub(crate) struct RateLimiter {
+    memory: Memory,
+    /// Where replicas count together. While it fails, each counts by itself.
+    redis: Option<Redis>,
+}
+
+/// Whether a request may go on.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// It may, and this is what is left; nothing where nothing is limited.
+    Admitted(Option<Quota>),
+    /// It may not.
+    Limited {
+        /// When a request is admitted again.
+        wait: Duration,
+    },
+}
+
+/// What is left in the window with the fewest left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota {
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+    pub(crate) reset: Duration,
+}
+
+/// A fixed window: how many requests it takes, and how long it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    limit: u32,
+    seconds: u32,
+}
+
+impl RateLimiter {
+    pub(crate) async fn new(
+        config: &config::RateLimit,
+        accounts: &[Account],
+    ) -> Result<Self, StartError> {
+        let windows: Vec<Window> = [
+            Window { limit: config.per_second, seconds: 1 },
+            Window { limit: config.per_minute, seconds: 60 },
+        ]
+        .into_iter()
+        .filter(|window| window.limit > 0)
+        .collect();
+        let memory = Memory::new(&windows, accounts.iter().map(|account| account.id.as_str()));
+        let redis = match &config.store {
+            Store::Memory => None,
+            Store::Redis(url) => {
+                Some(Redis::connect(url, windows).await.map_err(StartError::Store)?)
+            }
+        };
+        Ok(Self { memory, redis })
+    }
+
+    /// Counts one request of this account, unless it is one too many. A request that one window refuses does not
+    /// use up the other.
+    pub(crate) async fn count(&self, account: &str) -> Decision {
+        if let Some(redis) = &self.redis {
+            match redis.count(account).await {
+                Ok(decision) => return decision,
+                Err(error) => {
+                    tracing::warn!(error, "Redis does not count; this process counts by itself.");
+                }
+            }
+        }
+        self.memory.count(account)
+    }
+}
+
+/// Decides by what each window has left. Where the request was admitted, it is already taken off.
+fn decide(limited: bool, windows: impl IntoIterator<Item = Quota>) -> Decision {
+    let windows = windows.into_iter();
+    if limited {
+        let exhausted = windows.filter(|window| window.remaining == 0);
+        Decision::Limited { wait: exhausted.map(|window| window.reset).max().unwrap_or_default() }
+    } else {
+        Decision::Admitted(
+            windows.min_by_key(|window| (window.remaining, std::cmp::Reverse(window.reset))),
+        )
+    }
+}

@@ -1,0 +1,182 @@
+//! `POST /v1/hood/integrations/validate`: judged in the order token, rate, size, type, body, provider.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use bonafide_core::{Cause, Problem, Verdict};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::api::error::{ApiError, whole_seconds};
+use crate::api::rate_limit::{Decision, Quota};
+use crate::api::trace::{Remarks, TraceId};
+use crate::api::{Api, LARGEST_BODY};
+use crate::check::{NOT_VALID, Report};
+
+const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const X_BONAFIDE_WARNINGS: HeaderName = HeaderName::from_static("x-bonafide-warnings");
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of a refused body is still read, so that a client that is busy writing gets to read the answer.
+const LARGEST_DISCARD: usize = 1024 * 1024;
+
+pub(crate) async fn validate(
+    State(api): State<Api>,
+    TraceId(trace_id): TraceId,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let account = match api.0.accounts.authenticate(&parts.headers) {
+        Ok(account) => account,
+        Err(error) => {
+            discard(body).await;
+            return error.into_response();
+        }
+    };
+    let quota = match api.0.rate_limiter.count(&account.id).await {
+        Decision::Admitted(quota) => quota,
+        Decision::Limited { wait } => {
+            discard(body).await;
+            let remarks = Remarks { account: Some(account.id.clone()), ..Remarks::default() };
+            return (Extension(remarks), ApiError::too_many_requests(wait)).into_response();
+        }
+    };
+    let (mut remarks, mut response) = match read(&parts.headers, body).await {
+        Ok(body) => {
+            let report = api.0.checks.run(&body, trace_id).await;
+            (remarks(&report), answer(report))
+        }
+        Err(error) => (Remarks::default(), error.into_response()),
+    };
+    remarks.account = Some(account.id.clone());
+    if let Some(quota) = quota {
+        announce(&quota, response.headers_mut());
+    }
+    response.extensions_mut().insert(remarks);
+    response
+}
+
+fn announce(quota: &Quota, headers: &mut HeaderMap) {
+    headers.insert(X_RATELIMIT_LIMIT, quota.limit.into());
+    headers.insert(X_RATELIMIT_REMAINING, quota.remaining.into());
+    headers.insert(X_RATELIMIT_RESET, whole_seconds(quota.reset).into());
+}
+
+/// Reads the whole body, if it is not too large and says that it is JSON.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
+        discard(body).await;
+        return Err(ApiError::too_large(LARGEST_BODY));
+    }
+    let body =
+        timeout(BODY_TIMEOUT, collect(body)).await.unwrap_or_else(|_elapsed| Err(broken_off()))?;
+    judge_type(headers)?;
+    Ok(body)
+}
+
+async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    // As much as can come, so that it never moves and leaves secrets behind.
+    let mut read = Zeroizing::new(Vec::with_capacity(LARGEST_BODY));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| broken_off())?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if read.len() + chunk.len() > LARGEST_BODY {
+            discard(body).await;
+            return Err(ApiError::too_large(LARGEST_BODY));
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
+}
+
+fn broken_off() -> ApiError {
+    let problem = Problem::new(Cause::MalformedRequest).message("The body did not arrive in full.");
+    ApiError::bad_request(NOT_VALID, vec![problem])
+}
+
+async fn discard(mut body: Body) {
+    let read = async {
+        let mut left = LARGEST_DISCARD;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, bytes::Bytes::len);
+            left = match left.checked_sub(length) {
+                Some(left) => left,
+                None => break,
+            };
+        }
+    };
+    // The answer stands; whether the rest came does not change it.
+    let _elapsed = timeout(Duration::from_secs(1), read).await;
+}
+
+fn judge_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let is_json = match (types.next(), types.next()) {
+        (Some(only), None) => only.to_str().is_ok_and(is_json),
+        _ => false,
+    };
+    if !is_json {
+        return Err(ApiError::unsupported_media_type(
+            "The body must be JSON: send `Content-Type: application/json`.",
+        ));
+    }
+    let is_plain = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
+        return Err(ApiError::unsupported_media_type(
+            "The body must not be compressed: send it without `Content-Encoding`.",
+        ));
+    }
+    Ok(())
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json"
+        || essence
+            .strip_prefix("application/")
+            .and_then(|subtype| subtype.strip_suffix("+json"))
+            .is_some_and(|name| !name.is_empty())
+}
+
+fn remarks(report: &Report) -> Remarks {
+    Remarks {
+        account: None,
+        provider: report.provider.map(|descriptor| descriptor.name),
+        cause: report.cause(),
+        provider_status: report.provider_status,
+        note: report.note,
+    }
+}
+
+fn answer(report: Report) -> Response {
+    match report.verdict {
+        Verdict::Valid => {
+            let mut response = match &report.data {
+                Some(data) => Json(data).into_response(),
+                None => StatusCode::NO_CONTENT.into_response(),
+            };
+            let warnings: Vec<&str> =
+                report.warnings.iter().map(|warning| warning.code().code()).collect();
+            if let Some(value) =
+                HeaderValue::try_from(warnings.join(", ")).ok().filter(|value| !value.is_empty())
+            {
+                response.headers_mut().insert(X_BONAFIDE_WARNINGS, value);
+            }
+            response
+        }
+        Verdict::Rejected => ApiError::bad_request(report.message, report.problems).into_response(),
+        Verdict::Inconclusive => {
+            ApiError::no_verdict(report.problems).retry_after(report.retry_after).into_response()
+        }
+    }
+}

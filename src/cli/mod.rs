@@ -1,0 +1,196 @@
+//! The command line.
+
+mod providers;
+mod schema;
+mod serve;
+mod validate;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bonafide_core::{Environment, ProviderValidator};
+use bonafide_emulator::Sandbox;
+use bonafide_registry::Registry;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config, ConfigError};
+use crate::{StartError, telemetry};
+
+/// Checks whether the settings of a messaging integration work, by asking the provider.
+#[derive(Debug, Parser)]
+#[command(name = "bonafide", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API
+    Serve(serve::Arguments),
+    /// Check one request body
+    ///
+    /// Exits with 0 for valid settings, 1 for rejected ones, 2 for a mistake in the call, and 3 when nobody knows.
+    Validate(validate::Arguments),
+    /// List the providers and their settings
+    Providers(providers::Arguments),
+    /// Work with the schemas of the providers' settings
+    #[command(subcommand)]
+    Schema(schema::Command),
+}
+
+/// How a command prints what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// What the commands that ask providers have in common.
+#[derive(Args, Debug)]
+struct Asking {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Ask emulators on this machine instead of the providers
+    #[arg(long)]
+    sandbox: bool,
+}
+
+/// A command that could not do its work: a mistake in the call or the configuration, or a system that failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Usage(String),
+    /// Whoever read the output has gone, which is no error.
+    #[error("standard output is closed")]
+    Closed,
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+/// Runs the command that the arguments of this process ask for.
+///
+/// This is all that a program with providers of its own calls. It depends on this crate and on theirs, and names each of
+/// theirs once; the bundled ones are there already.
+///
+/// ```no_run
+/// // use my_provider as _;
+///
+/// fn main() -> std::process::ExitCode {
+///     bonafide::run()
+/// }
+/// ```
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output, mistakes to standard error; neither can be helped if closed.
+            let _closed = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    telemetry::start(match arguments.command {
+        Command::Serve(_) => telemetry::Format::Json,
+        _ => telemetry::Format::Text,
+    });
+    match dispatch(arguments.command) {
+        Ok(code) => code,
+        Err(CommandError::Closed) => ExitCode::SUCCESS,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                tell(&format!("error: {line}"));
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
+    let registry = Registry::collect().map_err(StartError::from)?;
+    match command {
+        Command::Serve(arguments) => block_on(serve::run(arguments, registry)),
+        Command::Validate(arguments) => block_on(validate::run(arguments, registry)),
+        Command::Providers(arguments) => providers::run(&arguments, registry),
+        Command::Schema(command) => schema::run(command, registry),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Usage(format!("cannot start the runtime: {error}")))?
+        .block_on(future)
+}
+
+/// The configuration, the environment, and the emulators if they are asked for.
+struct Setup {
+    config: Config,
+    environment: Environment,
+    sandbox: Option<Sandbox>,
+}
+
+impl Asking {
+    async fn set_up(&self, registry: &Registry) -> Result<Setup, CommandError> {
+        let file = self.config.as_deref().map(config::File::open).transpose()?;
+        let config = Config::read(registry, file, config::variables())?;
+        if !self.sandbox {
+            let environment = config.environment(registry)?;
+            return Ok(Setup { config, environment, sandbox: None });
+        }
+        let failed = |error| CommandError::Usage(format!("the sandbox cannot be started: {error}"));
+        let sandbox = Sandbox::start(registry.iter().map(ProviderValidator::descriptor))
+            .await
+            .map_err(failed)?;
+        let builder = sandbox
+            .environment_with(|descriptor, asked| {
+                if let Some(configured) = config.provider(descriptor) {
+                    asked.clone_from(configured);
+                }
+            })
+            .map_err(failed)?;
+        let environment = config.build(builder)?;
+        Ok(Setup { config, environment, sandbox: Some(sandbox) })
+    }
+}
+
+/// An environment for commands that ask nobody.
+fn offline_environment() -> Result<Environment, CommandError> {
+    Environment::builder().build().map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+/// Prints to standard output.
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => CommandError::Closed,
+            _ => CommandError::Output(error),
+        }
+    })
+}
+
+/// Tells the person at the terminal. Where there is none, nothing is lost.
+fn tell(line: &str) {
+    let _closed = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// A value as pretty JSON with a newline at the end.
+fn pretty(value: &impl serde::Serialize) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| CommandError::Usage(format!("the JSON cannot be written: {error}")))
+}

@@ -1,0 +1,105 @@
+//! `bonafide serve`: the HTTP API, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bonafide_emulator::Sandbox;
+use bonafide_registry::Registry;
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use uuid::Uuid;
+
+use super::{Asking, CommandError, Setup, print, tell};
+use crate::StartError;
+use crate::api::{self, Api};
+use crate::check::Checks;
+use crate::config::Account;
+
+/// What finishing a request may take beside its check.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    asking: Asking,
+    /// The address to listen on, instead of the configured one; port 0 picks a port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) async fn run(
+    arguments: Arguments,
+    registry: Registry,
+) -> Result<ExitCode, CommandError> {
+    let Setup { mut config, environment, sandbox } = arguments.asking.set_up(&registry).await?;
+    let mut welcome = String::new();
+    if config.accounts.is_empty() {
+        let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let token_sha256 = Sha256::digest(&token).into();
+        config.accounts.push(Account { id: "local".to_owned(), token_sha256 });
+        welcome = format!("token: {token}\n");
+    }
+    let api = Api::new(Checks::new(registry, environment), &config, sandbox.is_some()).await?;
+    // From here on a signal is kept for us, so none is lost between the greeting and the first request.
+    let signals = Signals::listen()?;
+    let address = arguments.listen.unwrap_or(config.listen);
+    let refused = |reason| StartError::Listen { address, reason };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    if let Some(sandbox) = &sandbox {
+        announce(sandbox);
+    }
+    print(&format!("{welcome}listening on http://{address}\n"))?;
+
+    let patience = config.longest_timeout() + GRACE;
+    api::server::serve(listener, api::router(api), signals.first(), patience).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, CommandError> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| CommandError::Usage(format!("cannot wait for signals: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn first(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn announce(sandbox: &Sandbox) {
+    tell("==> SANDBOX: answers come from emulators on this machine, not from providers. <==");
+    for emulator in sandbox.emulators() {
+        let name = emulator.descriptor().name;
+        let base_urls = emulator.base_urls();
+        if base_urls.is_empty() {
+            tell(&format!(
+                "    {name}: every host and port that settings name leads to an emulator"
+            ));
+        }
+        for (region, base_url) in emulator.descriptor().base_urls().iter().zip(base_urls) {
+            let url = base_url.as_str().trim_end_matches('/');
+            let region =
+                if region.key == "base_url" { String::new() } else { format!(" ({})", region.key) };
+            tell(&format!(
+                "    {name}{region}: {url} (to stop it: curl -X POST {url}/__sandbox__/stop)"
+            ));
+        }
+    }
+}

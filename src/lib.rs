@@ -1,0 +1,54 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(test), deny(unused_crate_dependencies))]
+
+mod api;
+mod check;
+mod cli;
+mod config;
+mod providers;
+mod request;
+mod telemetry;
+
+use bonafide_registry::Registry;
+
+pub use crate::check::SchemaDefect;
+pub use crate::cli::run;
+pub use crate::config::ConfigError;
+
+/// The HTTP API as a service to mount in a program of one's own, and what the tests of the product ask.
+///
+/// `config` is the text of a configuration file. The environment is not read, and no token is made: without an
+/// account every request that needs one is refused.
+pub async fn router(config: &str) -> Result<axum::Router, StartError> {
+    let registry = Registry::collect()?;
+    let config = config::Config::read(&registry, Some(config::File::inline(config)), [])?;
+    let environment = config.environment(&registry)?;
+    let checks = check::Checks::new(registry, environment);
+    Ok(api::router(api::Api::new(checks, &config, false).await?))
+}
+
+/// Why nothing can be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The linked providers do not make a registry.
+    #[error(transparent)]
+    Registry(#[from] bonafide_registry::RegistryError),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A provider's schema is none.
+    #[error(transparent)]
+    Schema(#[from] check::SchemaDefect),
+    /// The counters of the rate limit cannot be kept.
+    #[error("`rate_limit.store` cannot be used: {0}")]
+    Store(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`, from `listen`: {reason}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+}

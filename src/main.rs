@@ -1,0 +1,7 @@
+//! The `bonafide` command, with the providers that the library links in.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bonafide::run()
+}

@@ -1,0 +1,177 @@
+//! The pages of the book that are made from the code are what the code would make now.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bonafide_core::exchange::{self, Answered, Conclusion, Exchange, Smtp};
+use bonafide_core::{Cause, ProviderValidator, WarningCode};
+use bonafide_registry::Registry;
+use serde_json::Value;
+
+/// Compares a committed file with what it should hold, or writes it when asked to.
+fn assert_current(path: &str, expected: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if option_is_set("BONAFIDE_REFRESH") {
+        std::fs::write(&file, expected).unwrap();
+        return;
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{path} is out of date: run `BONAFIDE_REFRESH=1 cargo test --test it generated` and commit what it changes"
+    );
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not of the product")]
+fn option_is_set(name: &str) -> bool {
+    std::env::var(name).is_ok()
+}
+
+#[test]
+fn causes() {
+    let mut page = String::from(
+        "# Causes\n\n<!-- Made by `just refresh`. -->\n\nWhy a check did not pass, as `errors[].code` says it. A rejection is final \
+         until somebody mends the settings; without a verdict, ask again later.\n\n\
+         | code | HTTP | verdict | meaning |\n|---|---|---|---|\n",
+    );
+    for cause in Cause::ALL {
+        let (status, verdict, meaning) = (cause.http_status(), cause.verdict(), cause.meaning());
+        writeln!(page, "| `{cause}` | {status} | {verdict} | {meaning} |").unwrap();
+    }
+    page.push_str(
+        "\n# Warnings\n\nWhat is worth knowing although the credentials work, as `warnings[].code` of the command says it.\n\n\
+         | code | meaning |\n|---|---|\n",
+    );
+    for code in WarningCode::ALL {
+        writeln!(page, "| `{code}` | {} |", code.meaning()).unwrap();
+    }
+    assert_current("docs/causes.md", &page);
+}
+
+#[test]
+fn providers() {
+    // This program links providers of its own too, which have no folder.
+    let has_folder =
+        |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins").join(name).is_dir();
+    for provider in Registry::collect().unwrap().iter() {
+        let name = provider.descriptor().name;
+        if !has_folder(name) {
+            continue;
+        }
+        assert_current(&format!("docs/providers/{name}.md"), &page(provider));
+    }
+}
+
+fn page(provider: &dyn ProviderValidator) -> String {
+    let descriptor = provider.descriptor();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("plugins/{}/README.md", descriptor.name));
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, body) = readme.split_once('\n').unwrap();
+    let mut page = format!("# {}\n\n<!-- Made by `just refresh`. -->\n{body}\n", descriptor.title);
+
+    page.push_str("## Settings\n\n| field | what | to validate | to save |\n|---|---|---|---|\n");
+    let schema = provider.settings_schema().unwrap();
+    let yes = |needed| if needed { "needed" } else { "" };
+    for (field, property) in schema.fields() {
+        let description = property["description"].as_str().unwrap_or_default();
+        let validate = yes(schema.is_required(field));
+        let save = yes(schema.is_required_to_save(field));
+        writeln!(page, "| `{field}` | {description} | {validate} | {save} |").unwrap();
+    }
+
+    page.push_str(
+        "\n## Documented exchanges\n\nWhat the provider answers, and what we conclude. The tests play these, and so does the sandbox, \
+         for the settings that stand beside each.\n",
+    );
+    for exchange in exchange::parse(descriptor.exchanges).unwrap() {
+        section(&mut page, &exchange);
+    }
+    page
+}
+
+fn section(page: &mut String, exchange: &Exchange) {
+    writeln!(page, "\n### {}\n", exchange.title).unwrap();
+    for step in &exchange.dialogue {
+        let region =
+            step.region.as_ref().map(|region| format!(" of `{region}`")).unwrap_or_default();
+        let (method, path) = (&step.request.method, &step.request.path);
+        writeln!(page, "- `{method} {path}`{region} is answered {}", answer(&step.answer)).unwrap();
+    }
+    if let Some(smtp) = &exchange.smtp {
+        for (stage, reply) in replies(smtp) {
+            writeln!(page, "- {stage} `{}`", reply.replace(['\r', '\n'], " ")).unwrap();
+        }
+    }
+    writeln!(page, "- Verdict: {}", verdict(&exchange.verdict)).unwrap();
+    let source = if exchange.source.starts_with("https://") {
+        format!("<{}>", exchange.source)
+    } else {
+        exchange.source.clone()
+    };
+    writeln!(page, "- Source: {source}").unwrap();
+    let mut settings = exchange.settings.clone();
+    settings.retain(|field, _| !field.starts_with("default_") && !field.starts_with("sender_"));
+    let settings = Value::Object(settings);
+    let note = if exchange.otherwise { ", and any that no other exchange names" } else { "" };
+    writeln!(page, "- Settings: `{settings}`{note}").unwrap();
+}
+
+fn answer(answer: &Answered) -> String {
+    let body = match (&answer.body, &answer.text) {
+        (Some(body), _) => {
+            let text = body.to_string();
+            let shown: String = text.chars().take(160).collect();
+            let ellipsis = if shown.len() < text.len() { " …" } else { "" };
+            format!(" `{shown}{ellipsis}`")
+        }
+        (None, Some(text)) => format!(" `{text}`"),
+        (None, None) => " without a body".to_owned(),
+    };
+    format!("{}{body}", answer.status)
+}
+
+/// What the server says otherwise than one where everything goes well.
+fn replies(smtp: &Smtp) -> Vec<(&'static str, String)> {
+    let usual = Smtp::default();
+    let mut replies = Vec::new();
+    let mut add = |stage, reply: String, usual: String| {
+        if reply != usual {
+            let reply = if reply.is_empty() { "(closes the connection)".to_owned() } else { reply };
+            replies.push((stage, reply));
+        }
+    };
+    add("The greeting is", smtp.greeting.clone(), usual.greeting);
+    add("`EHLO` is answered", smtp.ehlo.join(", "), usual.ehlo.join(", "));
+    add("`STARTTLS` is answered", smtp.starttls.clone(), usual.starttls);
+    add(
+        "`EHLO` inside TLS is answered",
+        smtp.ehlo_inside_tls.join(", "),
+        usual.ehlo_inside_tls.join(", "),
+    );
+    add("`AUTH` is answered", smtp.auth.clone(), String::new());
+    if smtp.refuses_connections {
+        replies = vec![("Connecting is answered", "(refused)".to_owned())];
+    }
+    replies
+}
+
+fn verdict(conclusion: &Conclusion) -> String {
+    let mut text = match &conclusion.cause {
+        None => "valid".to_owned(),
+        Some(cause) => format!("{}, `{cause}`", conclusion.verdict()),
+    };
+    if let Some(pointer) = &conclusion.pointer {
+        write!(text, " at `{pointer}`").unwrap();
+    }
+    if let Some(seconds) = conclusion.retry_after {
+        write!(text, ", to be asked again after {seconds} s").unwrap();
+    }
+    for warning in &conclusion.warnings {
+        write!(text, ", with the warning `{warning}`").unwrap();
+    }
+    if let Some(data) = &conclusion.data {
+        write!(text, ", `{data}`").unwrap();
+    }
+    text
+}

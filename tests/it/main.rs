@@ -1,0 +1,17 @@
+//! The product, asked as its callers ask it: over HTTP, on the command line, with a configuration.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod body;
+mod cli;
+mod config;
+mod examples;
+mod fake;
+mod generated;
+mod http;
+mod process;
+mod support;
