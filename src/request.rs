@@ -191,6 +191,9 @@ fn not_json(pointer: Option<&str>, text: &str, part: &str, error: &serde_json::E
         ("expected the end after the value", _) => {
             problem.hint("Send one JSON object and nothing after it.")
         }
+        ("expected `,` or `}`" | "expected `,` or `]`", _) => {
+            problem.hint("A comma may be missing before this place, or a quote too many.")
+        }
         (what, _) if what.starts_with("it ends") => {
             problem.hint("Something is missing at the end: the body may have been cut off.")
         }

