@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
+use crate::descriptor::AllowedRequest;
 use crate::environment::{Environment, ProviderConfig};
 use crate::http::{Method, Request};
 
@@ -15,6 +16,7 @@ use crate::http::{Method, Request};
 pub struct Context {
     environment: Environment,
     config: Option<Arc<ProviderConfig>>,
+    requests: &'static [AllowedRequest],
     deadline: Instant,
     trace_id: Uuid,
     region: usize,
@@ -36,10 +38,12 @@ impl Context {
     pub(crate) fn new(
         environment: Environment,
         config: Option<Arc<ProviderConfig>>,
+        requests: &'static [AllowedRequest],
         trace_id: Uuid,
     ) -> Self {
         let timeout = config.as_ref().map_or(std::time::Duration::ZERO, |config| config.timeout);
-        Self { environment, config, deadline: Instant::now() + timeout, trace_id, region: 0 }
+        let deadline = Instant::now() + timeout;
+        Self { environment, config, requests, deadline, trace_id, region: 0 }
     }
 
     /// A `GET` of this path under the provider's base URL. Each segment is escaped, so it may hold anything.
@@ -48,7 +52,7 @@ impl Context {
     }
 
     /// A `POST` to this path under the provider's base URL. Only for what the provider documents as free of
-    /// effects.
+    /// effects; like every request it must be one that the descriptor allows.
     pub fn post(&self, path: &[&str]) -> Request<'_> {
         Request::new(self, Method::POST, path)
     }
@@ -66,6 +70,10 @@ impl Context {
     /// Whether a host that the settings name speaks TLS from the first byte on this port.
     pub fn speaks_implicit_tls(&self, port: u16) -> bool {
         self.config.as_ref().is_some_and(|config| config.implicit_tls_ports.contains(&port))
+    }
+
+    pub(crate) fn allows(&self, method: &str, path: &[&str]) -> bool {
+        self.requests.iter().any(|request| request.covers(method, path))
     }
 
     pub(crate) fn is_configured(&self) -> bool {

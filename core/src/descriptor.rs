@@ -52,6 +52,37 @@ pub struct BaseUrl {
     pub url: &'static str,
 }
 
+/// A request that a provider's checks may send. Any other is refused before it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowedRequest {
+    /// The method.
+    pub method: &'static str,
+    /// The path under the base URL. A segment `*` stands for any one segment.
+    pub path: &'static str,
+    /// Why it costs nothing and changes nothing, with the source of that.
+    pub harmless_because: &'static str,
+}
+
+impl AllowedRequest {
+    /// A `GET` of this path.
+    pub const fn get(path: &'static str, harmless_because: &'static str) -> Self {
+        Self { method: "GET", path, harmless_because }
+    }
+
+    /// A `POST` to this path. The reason must say what keeps it from having an effect.
+    pub const fn post(path: &'static str, harmless_because: &'static str) -> Self {
+        Self { method: "POST", path, harmless_because }
+    }
+
+    /// Whether a request with this method and these path segments is the one that is meant.
+    pub fn covers(&self, method: &str, path: &[&str]) -> bool {
+        let pattern = self.path.trim_start_matches('/').split('/');
+        self.method == method
+            && pattern.clone().count() == path.len()
+            && pattern.zip(path).all(|(allowed, segment)| allowed == "*" || allowed == *segment)
+    }
+}
+
 /// Where a provider's checks go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -75,6 +106,8 @@ pub struct Descriptor {
     pub title: &'static str,
     /// Where the checks go.
     pub destination: Destination,
+    /// Everything that the checks may ask over HTTP; empty where they speak another protocol.
+    pub requests: &'static [AllowedRequest],
     /// The documented exchanges, as the JSON that [`exchange::parse`](crate::exchange::parse) reads.
     pub exchanges: &'static str,
 }

@@ -188,7 +188,8 @@ impl Environment {
 
     /// The context of one check of this provider. Its deadline runs from now.
     pub fn context(&self, descriptor: &Descriptor, trace_id: Uuid) -> Context {
-        Context::new(self.clone(), self.0.providers.get(descriptor.name).cloned(), trace_id)
+        let config = self.0.providers.get(descriptor.name).cloned();
+        Context::new(self.clone(), config, descriptor.requests, trace_id)
     }
 
     /// The schema of a provider's settings, generated at the first use and kept.

@@ -47,6 +47,13 @@ impl<'a> Request<'a> {
             .base_url()
             .cloned()
             .ok_or_else(|| Failure::internal("no base URL is configured for this provider"))
+            .and_then(|url| {
+                if context.allows(method.as_str(), path) {
+                    Ok(url)
+                } else {
+                    Err(Failure::internal("the descriptor does not allow this request"))
+                }
+            })
             .map(|mut url| {
                 if let Ok(mut segments) = url.path_segments_mut() {
                     segments.pop_if_empty().extend(path);
@@ -298,7 +305,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{BaseUrl, Descriptor, Destination, Environment, ProviderConfig, ProviderType};
+    use crate::{
+        AllowedRequest, BaseUrl, Descriptor, Destination, Environment, ProviderConfig, ProviderType,
+    };
 
     static DESCRIPTOR: Descriptor = Descriptor {
         id: "1",
@@ -309,6 +318,10 @@ mod tests {
             key: "base_url",
             url: "https://api.example.com/prefix",
         }]),
+        requests: &[
+            AllowedRequest::get("/v1/*/*/*/*", "segments of any kind"),
+            AllowedRequest::get("/v1/list", "a list"),
+        ],
         exchanges: "[]",
     };
 
@@ -331,6 +344,16 @@ mod tests {
             Ok("https://api.example.com/prefix/v1/a%2Fb/c%3Fd%23e/%252e%252e?x=1%26y%3D2"
                 .to_owned())
         );
+    }
+
+    #[test]
+    fn only_what_the_descriptor_allows_is_sent() {
+        let context = context();
+        assert!(url(context.get(&["v1", "list"])).is_ok());
+        for path in [&["v1"][..], &["v1", "lists"], &["v1", "list", "x"], &["list"], &[]] {
+            assert_eq!(url(context.get(path)), Err(Cause::Internal), "{path:?}");
+        }
+        assert_eq!(url(context.post(&["v1", "list"])), Err(Cause::Internal));
     }
 
     #[test]

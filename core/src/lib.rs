@@ -14,7 +14,7 @@ mod provider;
 mod settings;
 
 pub use crate::context::Context;
-pub use crate::descriptor::{BaseUrl, Descriptor, Destination, ProviderType};
+pub use crate::descriptor::{AllowedRequest, BaseUrl, Descriptor, Destination, ProviderType};
 pub use crate::dial::Field;
 pub use crate::environment::{
     Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig, Route,

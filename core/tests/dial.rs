@@ -17,6 +17,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     provider_type: ProviderType::Email,
     title: "Example",
     destination: Destination::NamedBySettings,
+    requests: &[],
     exchanges: "[]",
 };
 

@@ -51,6 +51,7 @@ impl Provider for Example {
         provider_type: ProviderType::Sms,
         title: "Example",
         destination: Destination::NamedBySettings,
+        requests: &[],
         exchanges: "[]",
     };
 

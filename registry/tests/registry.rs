@@ -22,6 +22,7 @@ macro_rules! provider {
                 provider_type: ProviderType::Sms,
                 title: $name,
                 destination: $destination,
+                requests: &[],
                 exchanges: "[]",
             };
 

@@ -40,6 +40,7 @@ impl Provider for Fake {
             key: "base_url",
             url: "https://fake.example.com",
         }]),
+        requests: &[],
         exchanges: "[]",
     };
 

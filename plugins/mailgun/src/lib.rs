@@ -2,8 +2,9 @@
 
 use bonafide_core::field::{ApiKey, DomainName, EmailAddress, Text};
 use bonafide_core::{
-    Answer, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret, Failure, Outcome,
-    Problem, Provider, ProviderType, Warning, WarningCode, async_trait, register_provider,
+    AllowedRequest, Answer, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret,
+    Failure, Outcome, Problem, Provider, ProviderType, Warning, WarningCode, async_trait,
+    register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -73,6 +74,16 @@ impl Provider for Mailgun {
             BaseUrl { key: "base_url", url: "https://api.mailgun.net" },
             BaseUrl { key: "eu_base_url", url: "https://api.eu.mailgun.net" },
         ]),
+        requests: &[
+            AllowedRequest::get(
+                "/v4/domains/*",
+                "reads a domain: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/domains",
+            ),
+            AllowedRequest::post(
+                "/v3/*/messages",
+                "an empty form, which cannot be queued: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages",
+            ),
+        ],
         exchanges: include_str!("../exchanges.json"),
     };
 

@@ -2,8 +2,8 @@
 
 use bonafide_core::field::{ApiKey, EmailAddress, Text};
 use bonafide_core::{
-    BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret, Failure, Outcome, Problem,
-    Provider, ProviderType, async_trait, register_provider,
+    AllowedRequest, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret, Failure,
+    Outcome, Problem, Provider, ProviderType, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,6 +59,10 @@ impl Provider for Mandrill {
             key: "base_url",
             url: "https://mandrillapp.com/api/1.3",
         }]),
+        requests: &[AllowedRequest::post(
+            "/users/ping2",
+            "answers PONG and is marked read-only: https://mailchimp.com/developer/transactional/api/users/ping-2/",
+        )],
         exchanges: include_str!("../exchanges.json"),
     };
 

@@ -2,8 +2,8 @@
 
 use bonafide_core::field::ApiKey;
 use bonafide_core::{
-    BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider, ProviderType,
-    async_trait, register_provider,
+    AllowedRequest, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
+    ProviderType, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,6 +48,10 @@ impl Provider for Mitto {
             key: "base_url",
             url: "https://rest.mittoapi.net",
         }]),
+        requests: &[AllowedRequest::post(
+            "/sms",
+            "a dry run, with `test`: nothing is delivered or charged: https://docs.mitto.ch/sms-use-cases",
+        )],
         exchanges: include_str!("../exchanges.json"),
     };
 

@@ -2,8 +2,8 @@
 
 use bonafide_core::field::{ApiKey, EmailAddress, Text};
 use bonafide_core::{
-    BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider, ProviderType,
-    async_trait, register_provider,
+    AllowedRequest, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
+    ProviderType, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,6 +61,10 @@ impl Provider for SendGrid {
             BaseUrl { key: "base_url", url: "https://api.sendgrid.com" },
             BaseUrl { key: "eu_base_url", url: "https://api.eu.sendgrid.com" },
         ]),
+        requests: &[AllowedRequest::get(
+            "/v3/scopes",
+            "lists the scopes of the key that asks: https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions",
+        )],
         exchanges: include_str!("../exchanges.json"),
     };
 

@@ -60,6 +60,7 @@ impl Provider for Smtp {
         provider_type: ProviderType::Email,
         title: "Custom SMTP",
         destination: Destination::NamedBySettings,
+        requests: &[],
         exchanges: include_str!("../exchanges.json"),
     };
 

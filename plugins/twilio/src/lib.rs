@@ -2,8 +2,8 @@
 
 use bonafide_core::field::{ApiKey, PhoneNumber};
 use bonafide_core::{
-    Answer, BaseUrl, Cause, Context, Descriptor, Destination, Failure, Outcome, Provider,
-    ProviderType, Warning, WarningCode, async_trait, register_provider,
+    AllowedRequest, Answer, BaseUrl, Cause, Context, Descriptor, Destination, Failure, Outcome,
+    Provider, ProviderType, Warning, WarningCode, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -72,6 +72,10 @@ impl Provider for Twilio {
             key: "base_url",
             url: "https://api.twilio.com",
         }]),
+        requests: &[AllowedRequest::get(
+            "/2010-04-01/Accounts/*/IncomingPhoneNumbers.json",
+            "lists numbers: https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource",
+        )],
         exchanges: include_str!("../exchanges.json"),
     };
 

@@ -46,6 +46,7 @@ impl Provider for Example {
             key: "base_url",
             url: "https://api.example.com",
         }]),
+        requests: &[bonafide_core::AllowedRequest::get("/v1/me", "reads the account")],
         exchanges: include_str!("example.json"),
     };
 

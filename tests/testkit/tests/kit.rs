@@ -33,6 +33,7 @@ macro_rules! provider {
                 provider_type: ProviderType::Sms,
                 title: "Careless",
                 destination: $to,
+                requests: &[],
                 exchanges: $exchanges,
             };
 

@@ -20,6 +20,7 @@ static API: Descriptor = Descriptor {
         BaseUrl { key: "base_url", url: "https://api.example.com" },
         BaseUrl { key: "eu_base_url", url: "https://api.eu.example.com" },
     ]),
+    requests: &[],
     exchanges: include_str!("api.json"),
 };
 
@@ -29,6 +30,7 @@ static MAIL: Descriptor = Descriptor {
     provider_type: ProviderType::Email,
     title: "Mail",
     destination: Destination::NamedBySettings,
+    requests: &[],
     exchanges: include_str!("mail.json"),
 };
 
