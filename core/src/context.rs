@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::Url;
 use uuid::Uuid;
 
 use crate::descriptor::AllowedRequest;
 use crate::environment::{Environment, ProviderConfig};
+use crate::failure::Failure;
 use crate::http::{Method, Request};
 
 /// One check: its deadline, its trace id, and guarded ways to reach the provider.
@@ -55,6 +56,16 @@ impl Context {
     /// effects; like every request it must be one that the descriptor allows.
     pub fn post(&self, path: &[&str]) -> Request<'_> {
         Request::new(self, Method::POST, path)
+    }
+
+    /// Asks something that can add a warning to a pass and must never change the verdict: it gets half of the time
+    /// that is left, and `None` stands for every failure.
+    pub async fn aside<T: Send>(
+        &self,
+        question: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Option<T> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        timeout(left / 2, question).await.ok()?.ok()
     }
 
     /// When the check ends, with a verdict or without.

@@ -12,14 +12,22 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, H
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep};
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
+use crate::egress::Forbidden;
 use crate::failure::{Cause, Failure};
 
 /// The largest answer that is read unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 1024 * 1024;
+/// How often a request is sent again.
+const MOST_RETRIES: usize = 2;
+/// The pause before the first retry, on average.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// A provider that asks for more than this is not asked again within the check.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A wait longer than this is not worth passing on.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
@@ -172,35 +180,66 @@ impl<'a> Request<'a> {
 
     /// Sends the request and reads the answer, whatever its status.
     ///
+    /// Asks again, twice at most and while there is time, where that can change the answer: after a connection
+    /// that failed, a 502, 503 or 504, and a 429 that asks for a short wait.
+    ///
     /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
     /// `unexpected_response` when what comes back is not HTTP or too long. Redirects are not followed.
     pub async fn send(self) -> Result<Answer, Failure> {
-        let url = self.url?;
+        let url = self.url.clone()?;
         if let Some(defect) = self.defect {
             return Err(Failure::internal(defect));
         }
+        for retry in 0..MOST_RETRIES {
+            let (result, wait) = match self.ask(&url).await {
+                Ok(answer) => {
+                    let wait = answer.wait_before_retry();
+                    (Ok(answer), wait)
+                }
+                Err(Broken { failure, nothing_was_sent }) => {
+                    (Err(failure), nothing_was_sent.then_some(Duration::ZERO))
+                }
+            };
+            let Some(wait) = wait else { return result };
+            let pause = wait.max(self.backoff(retry));
+            let left = self.context.deadline().saturating_duration_since(Instant::now());
+            if pause > left / 2 {
+                return result;
+            }
+            sleep(pause).await;
+        }
+        self.ask(&url).await.map_err(|broken| broken.failure)
+    }
+
+    /// A pause that grows with each retry, and that differs from check to check so that they do not all come back
+    /// at once. The trace id is random, so it serves as the dice.
+    fn backoff(&self, retry: usize) -> Duration {
+        let dice = self.context.trace_id().as_bytes().get(retry).copied().unwrap_or_default();
+        let full = SHORTEST_PAUSE * 2_u32.pow(u32::try_from(retry).unwrap_or_default());
+        full / 2 + full * u32::from(dice) / 256
+    }
+
+    async fn ask(&self, url: &Url) -> Result<Answer, Broken> {
         let mut response = self
             .context
             .environment()
             .client(url.scheme())
-            .request(self.method, url)
-            .headers(self.headers)
-            .body(self.body)
+            .request(self.method.clone(), url.clone())
+            .headers(self.headers.clone())
+            .body(self.body.clone())
             .send()
             .await
-            .map_err(|error| transport_failure(&error))?;
+            .map_err(|error| Broken::of(&error))?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| transport_failure(&error).provider_status(status))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| Broken::of(&error))? {
             if body.len() + chunk.len() > self.limit {
-                return Err(Failure::unexpected_response()
-                    .provider_status(status)
-                    .note("the answer is too long"));
+                let failure = Failure::unexpected_response().note("the answer is too long");
+                return Err(Broken {
+                    failure: failure.provider_status(status),
+                    nothing_was_sent: false,
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -208,21 +247,44 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The text of a `reqwest` error may hold the URL, so only its kind is kept.
-fn transport_failure(error: &reqwest::Error) -> Failure {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return Failure::unexpected_response().note("the answer is not HTTP");
+/// A request without a whole answer.
+struct Broken {
+    failure: Failure,
+    /// Whether nothing reached the provider, and another try could.
+    nothing_was_sent: bool,
+}
+
+impl Broken {
+    /// The text of a `reqwest` error may hold the URL, so only its kind is kept.
+    fn of(error: &reqwest::Error) -> Self {
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let final_failure =
+                if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+                    Some(Failure::unexpected_response().note("the answer is not HTTP"))
+                } else if cause.downcast_ref::<Forbidden>().is_some() {
+                    let note = "the egress policy forbids the address of the built-in host";
+                    Some(Failure::provider_unavailable().note(note))
+                } else if is_tls_failure(cause) {
+                    Some(Failure::provider_unavailable().note("TLS failed"))
+                } else {
+                    None
+                };
+            if let Some(failure) = final_failure {
+                return Self { failure, nothing_was_sent: false };
+            }
+            source = cause.source();
         }
-        if cause.downcast_ref::<crate::egress::Forbidden>().is_some() {
-            return Failure::provider_unavailable()
-                .note("the egress policy forbids the address of the built-in host");
-        }
-        source = cause.source();
+        let nothing_was_sent = error.is_connect();
+        let note = if nothing_was_sent { "connecting failed" } else { "the connection broke off" };
+        Self { failure: Failure::provider_unavailable().note(note), nothing_was_sent }
     }
-    let note = if error.is_connect() { "connecting failed" } else { "the connection broke off" };
-    Failure::provider_unavailable().note(note)
+}
+
+/// `rustls` hides its errors inside those of the system.
+fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
 }
 
 /// What the provider answered. Its body is read for single facts and never shown.
@@ -272,6 +334,16 @@ impl Answer {
             _ => Cause::UnexpectedResponse,
         };
         self.failure(Failure::new(cause).retry_after(self.retry_after()))
+    }
+
+    /// How long to wait before asking again, where the answer says that this may change it.
+    fn wait_before_retry(&self) -> Option<Duration> {
+        let asked = self.retry_after();
+        match self.status {
+            502..=504 => Some(asked.unwrap_or_default()).filter(|wait| *wait <= LONGEST_PAUSE),
+            429 => asked.filter(|wait| *wait <= LONGEST_PAUSE),
+            _ => None,
+        }
     }
 
     /// Keeps the status of this answer with a failure, for the log.

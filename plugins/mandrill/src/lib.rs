@@ -3,7 +3,7 @@
 use bonafide_core::field::{ApiKey, EmailAddress, Text};
 use bonafide_core::{
     AllowedRequest, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret, Failure,
-    Outcome, Problem, Provider, ProviderType, async_trait, register_provider,
+    Outcome, Problem, Provider, ProviderType, Warning, WarningCode, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,10 +59,16 @@ impl Provider for Mandrill {
             key: "base_url",
             url: "https://mandrillapp.com/api/1.3",
         }]),
-        requests: &[AllowedRequest::post(
-            "/users/ping2",
-            "answers PONG and is marked read-only: https://mailchimp.com/developer/transactional/api/users/ping-2/",
-        )],
+        requests: &[
+            AllowedRequest::post(
+                "/users/ping2",
+                "answers PONG and is marked read-only: https://mailchimp.com/developer/transactional/api/users/ping-2/",
+            ),
+            AllowedRequest::post(
+                "/senders/domains",
+                "lists domains and is marked read-only: https://mailchimp.com/developer/transactional/api/senders/list-sender-domains/",
+            ),
+        ],
         exchanges: include_str!("../exchanges.json"),
     };
 
@@ -85,7 +91,7 @@ impl Provider for Mandrill {
         let question = json!({"key": settings.api_key.expose_secret()});
         let answer = context.post(&["users", "ping2"]).json(&question).send().await?;
         if answer.status() == 200 && answer.json::<Pong>().is_some() {
-            return Ok(Outcome::valid());
+            return Ok(outcome(context, settings).await);
         }
         let name = match answer.json::<Refusal>() {
             Some(refusal) if refusal.status == "error" => refusal.name,
@@ -105,6 +111,45 @@ impl Provider for Mandrill {
                 .note("an error name that is not documented for this request"),
         }))
     }
+}
+
+/// A domain of the account. Mail may be sent from it when it is verified and signs.
+#[derive(Deserialize)]
+struct SenderDomain {
+    domain: String,
+    verified_at: Option<String>,
+    valid_signing: bool,
+}
+
+/// A pass, with a warning where the sender's domain may not be sent from.
+async fn outcome(context: &Context, settings: &Settings) -> Outcome {
+    let outcome = Outcome::valid();
+    let Some(sender) = &settings.default_sender_email else { return outcome };
+    if context.aside(is_verified(context, &settings.api_key, sender)).await != Some(false) {
+        return outcome;
+    }
+    outcome.with_warning(
+        Warning::new(WarningCode::SenderUnverified)
+            .at("default_sender_email")
+            .hint("Verify the domain and its DKIM record: Settings, Domains."),
+    )
+}
+
+async fn is_verified(
+    context: &Context,
+    key: &ApiKey,
+    sender: &EmailAddress,
+) -> Result<bool, Failure> {
+    let question = json!({"key": key.expose_secret()});
+    let answer = context.post(&["senders", "domains"]).json(&question).send().await?;
+    let (200, Some(domains)) = (answer.status(), answer.json::<Vec<SenderDomain>>()) else {
+        return Err(answer.no_verdict());
+    };
+    Ok(domains.iter().any(|known| {
+        known.domain.eq_ignore_ascii_case(sender.domain())
+            && known.verified_at.is_some()
+            && known.valid_signing
+    }))
 }
 
 /// The form of Mailchimp Marketing's keys, 32 hexadecimal digits and the data centre:

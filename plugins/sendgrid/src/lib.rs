@@ -3,7 +3,7 @@
 use bonafide_core::field::{ApiKey, EmailAddress, Text};
 use bonafide_core::{
     AllowedRequest, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
-    ProviderType, async_trait, register_provider,
+    ProviderType, Warning, WarningCode, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,10 +61,20 @@ impl Provider for SendGrid {
             BaseUrl { key: "base_url", url: "https://api.sendgrid.com" },
             BaseUrl { key: "eu_base_url", url: "https://api.eu.sendgrid.com" },
         ]),
-        requests: &[AllowedRequest::get(
-            "/v3/scopes",
-            "lists the scopes of the key that asks: https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions",
-        )],
+        requests: &[
+            AllowedRequest::get(
+                "/v3/scopes",
+                "lists the scopes of the key that asks: https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions",
+            ),
+            AllowedRequest::get(
+                "/v3/whitelabel/domains",
+                "lists domains: https://www.twilio.com/docs/sendgrid/api-reference/domain-authentication/list-all-authenticated-domains",
+            ),
+            AllowedRequest::get(
+                "/v3/verified_senders",
+                "lists senders: https://www.twilio.com/docs/sendgrid/api-reference/sender-verification/get-all-verified-senders",
+            ),
+        ],
         exchanges: include_str!("../exchanges.json"),
     };
 
@@ -72,7 +82,7 @@ impl Provider for SendGrid {
         let answer = context.get(&["v3", "scopes"]).bearer(&settings.api_key).send().await?;
         if let (200, Some(granted)) = (answer.status(), answer.json::<Granted>()) {
             return if granted.scopes.iter().any(|scope| scope == "mail.send") {
-                Ok(Outcome::valid())
+                Ok(outcome(context, settings).await)
             } else {
                 Err(answer.failure(Failure::insufficient_permission("api_key")).hint(
                     "Give the key the scope `mail.send`: Mail Send, Full Access, in its permissions.",
@@ -102,5 +112,65 @@ impl Provider for SendGrid {
             (404 | 406, _) => Failure::internal("SendGrid does not know the request"),
             _ => return Err(answer.no_verdict()),
         }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Domain {
+    domain: String,
+    valid: bool,
+}
+
+#[derive(Deserialize)]
+struct Senders {
+    results: Vec<Sender>,
+}
+
+#[derive(Deserialize)]
+struct Sender {
+    from_email: String,
+    verified: bool,
+}
+
+/// More senders than this are not looked through.
+const MOST_SENDERS: usize = 1000;
+
+/// A pass, with a warning where SendGrid has verified neither the sender's domain nor its address.
+async fn outcome(context: &Context, settings: &Settings) -> Outcome {
+    let outcome = Outcome::valid();
+    let Some(sender) = &settings.default_sender_email else { return outcome };
+    if context.aside(is_verified(context, &settings.api_key, sender)).await != Some(false) {
+        return outcome;
+    }
+    outcome.with_warning(
+        Warning::new(WarningCode::SenderUnverified).at("default_sender_email").hint(
+            "Authenticate its domain or verify the address: Settings, Sender Authentication.",
+        ),
+    )
+}
+
+/// Asks for the domain first, which settles it for most; fails where the key may not know.
+async fn is_verified(
+    context: &Context,
+    key: &ApiKey,
+    sender: &EmailAddress,
+) -> Result<bool, Failure> {
+    let domains = context.get(&["v3", "whitelabel", "domains"]).query("domain", sender.domain());
+    let answer = domains.bearer(key).send().await?;
+    let (200, Some(domains)) = (answer.status(), answer.json::<Vec<Domain>>()) else {
+        return Err(answer.no_verdict());
+    };
+    if domains.iter().any(|known| known.valid && known.domain.eq_ignore_ascii_case(sender.domain()))
+    {
+        return Ok(true);
+    }
+    let senders =
+        context.get(&["v3", "verified_senders"]).query("limit", &MOST_SENDERS.to_string());
+    let answer = senders.bearer(key).send().await?;
+    match (answer.status(), answer.json::<Senders>()) {
+        (200, Some(Senders { results })) if results.len() < MOST_SENDERS => Ok(results
+            .iter()
+            .any(|known| known.verified && known.from_email.eq_ignore_ascii_case(sender.as_str()))),
+        _ => Err(answer.no_verdict()),
     }
 }
