@@ -7,6 +7,7 @@ use bonafide_registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::request;
 
@@ -49,9 +50,12 @@ impl Checks {
     }
 
     /// Judges a request body, asks the provider, and reports.
-    pub(crate) async fn run(&self, body: &[u8], trace_id: Uuid) -> Report {
+    pub(crate) async fn run(&self, body: Zeroizing<Vec<u8>>, trace_id: Uuid) -> Report {
         let start = Instant::now();
-        let report = match request::read(body, &self.registry, &self.environment) {
+        let request = request::read(&body, &self.registry, &self.environment);
+        // Nothing is held while the provider is waited for, least of all a second copy of the secrets.
+        drop(body);
+        let report = match request {
             Ok(accepted) => {
                 let descriptor = accepted.validator.descriptor();
                 let context = self.environment.context(descriptor, trace_id);

@@ -51,7 +51,7 @@ pub(crate) async fn validate(
     };
     let (mut remarks, mut response) = match read(&parts.headers, body).await {
         Ok(body) => {
-            let report = api.0.checks.run(&body, trace_id).await;
+            let report = api.0.checks.run(body, trace_id).await;
             (remarks(&report), answer(report))
         }
         Err(error) => (Remarks::default(), error.into_response()),
@@ -78,15 +78,16 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Api
         discard(body).await;
         return Err(ApiError::too_large(LARGEST_BODY));
     }
-    let body =
-        timeout(BODY_TIMEOUT, collect(body)).await.unwrap_or_else(|_elapsed| Err(broken_off()))?;
+    let body = timeout(BODY_TIMEOUT, collect(body, announced))
+        .await
+        .unwrap_or_else(|_elapsed| Err(broken_off()))?;
     judge_type(headers)?;
     Ok(body)
 }
 
-async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+async fn collect(mut body: Body, announced: Option<usize>) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     // As much as can come, so that it never moves and leaves secrets behind.
-    let mut read = Zeroizing::new(Vec::with_capacity(LARGEST_BODY));
+    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(LARGEST_BODY)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| broken_off())?;
         let Ok(chunk) = frame.into_data() else { continue };

@@ -33,7 +33,7 @@ pub(super) async fn run(
     let setup = arguments.asking.set_up(&registry).await?;
     let body = read(arguments.file.as_deref())?;
     let sandbox = setup.sandbox.is_some();
-    let report = Checks::new(registry, setup.environment).run(&body, Uuid::new_v4()).await;
+    let report = Checks::new(registry, setup.environment).run(body, Uuid::new_v4()).await;
     let text = match arguments.format {
         Format::Text => render(&report, sandbox),
         Format::Json => pretty(&ReportDocument::new(&report, sandbox))?,

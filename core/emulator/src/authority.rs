@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -31,8 +31,28 @@ struct Inner {
     provider: Arc<CryptoProvider>,
     /// One key for all certificates: making keys is what takes time.
     key: KeyPair,
-    issued: Mutex<HashMap<Vec<String>, Arc<CertifiedKey>>>,
+    issued: Mutex<HashMap<Wanted, Arc<CertifiedKey>>>,
 }
+
+/// For which names a certificate is wanted, and of which kind.
+type Wanted = (Vec<String>, Certificate);
+
+/// What is wrong with the certificate of a server, if anything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Certificate {
+    /// Nothing: it is the authority's, for the name that the client asks for.
+    Trusted,
+    /// It was valid once.
+    Expired,
+    /// It is signed by nobody but itself.
+    SelfSigned,
+    /// It is for a name that nobody asked for.
+    OtherName,
+}
+
+/// The name in a certificate for another name.
+const OTHER_NAME: &str = "another-name.example";
 
 impl fmt::Debug for Authority {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,38 +89,72 @@ impl Authority {
         self.server_config_for(&[])
     }
 
+    /// As [`server_config`](Self::server_config), with certificates that have this fault.
+    pub fn server_config_with(
+        &self,
+        certificate: Certificate,
+    ) -> Result<Arc<ServerConfig>, EmulatorError> {
+        self.config(&[], certificate)
+    }
+
     /// As [`server_config`](Self::server_config), for a server that is also reached by these addresses, which TLS
     /// clients do not name.
     pub(crate) fn server_config_for(
         &self,
         addresses: &[String],
     ) -> Result<Arc<ServerConfig>, EmulatorError> {
+        self.config(addresses, Certificate::Trusted)
+    }
+
+    fn config(
+        &self,
+        addresses: &[String],
+        certificate: Certificate,
+    ) -> Result<Arc<ServerConfig>, EmulatorError> {
         let mut unnamed = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         unnamed.extend_from_slice(addresses);
         let config = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver { authority: self.clone(), unnamed }));
+            .with_cert_resolver(Arc::new(Resolver {
+                authority: self.clone(),
+                unnamed,
+                certificate,
+            }));
         Ok(Arc::new(config))
     }
 
-    fn certificate_for(&self, names: &[String]) -> Result<Arc<CertifiedKey>, EmulatorError> {
+    fn certificate_for(
+        &self,
+        names: &[String],
+        certificate: Certificate,
+    ) -> Result<Arc<CertifiedKey>, EmulatorError> {
+        let wanted = (names.to_vec(), certificate);
         let mut issued = self.0.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(certificate) = issued.get(names) {
-            return Ok(Arc::clone(certificate));
+        if let Some(certified) = issued.get(&wanted) {
+            return Ok(Arc::clone(certified));
         }
-        let mut params = CertificateParams::new(names)?;
+        let mut params = match certificate {
+            Certificate::OtherName => CertificateParams::new([OTHER_NAME.to_owned()])?,
+            _ => CertificateParams::new(names)?,
+        };
+        if certificate == Certificate::Expired {
+            params.not_before = date_time_ymd(2019, 1, 1);
+            params.not_after = date_time_ymd(2020, 1, 1);
+        }
         params.distinguished_name = name("Bonafide sandbox");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.signed_by(&self.0.key, &self.0.issuer)?;
+        let signed = match certificate {
+            Certificate::SelfSigned => params.self_signed(&self.0.key)?,
+            _ => params.signed_by(&self.0.key, &self.0.issuer)?,
+        };
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.0.key.serialize_der()));
-        let certified =
-            CertifiedKey::from_der(vec![certificate.der().clone()], key, &self.0.provider)?;
+        let certified = CertifiedKey::from_der(vec![signed.der().clone()], key, &self.0.provider)?;
         if issued.len() >= KEPT_CERTIFICATES {
             issued.clear();
         }
         let certified = Arc::new(certified);
-        issued.insert(names.to_vec(), Arc::clone(&certified));
+        issued.insert(wanted, Arc::clone(&certified));
         Ok(certified)
     }
 }
@@ -115,13 +169,16 @@ fn name(common_name: &str) -> DistinguishedName {
 struct Resolver {
     authority: Authority,
     unnamed: Vec<String>,
+    certificate: Certificate,
 }
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let issued = match hello.server_name() {
-            Some(name) => self.authority.certificate_for(&[name.to_ascii_lowercase()]),
-            None => self.authority.certificate_for(&self.unnamed),
+            Some(name) => {
+                self.authority.certificate_for(&[name.to_ascii_lowercase()], self.certificate)
+            }
+            None => self.authority.certificate_for(&self.unnamed, self.certificate),
         };
         issued.inspect_err(|error| tracing::debug!(%error, "no certificate can be issued")).ok()
     }

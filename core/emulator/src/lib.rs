@@ -10,7 +10,7 @@ mod serve;
 mod smtp;
 mod template;
 
-pub use crate::authority::Authority;
+pub use crate::authority::{Authority, Certificate};
 pub use crate::emulator::Emulator;
 pub use crate::error::EmulatorError;
 pub use crate::record::{AnsweredBy, RecordedRequest, Stage};

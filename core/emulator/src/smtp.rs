@@ -318,10 +318,28 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         match credentials {
             Some((user, password)) => {
                 let server = self.server;
-                self.say_at(Stage::Auth, server.judge(&user, &password)).await
+                let reply = server.judge(&user, &password);
+                let goes_on = self.say_at(Stage::Auth, reply).await?;
+                if reply.starts_with("334") { self.challenge(reply).await } else { Ok(goes_on) }
             }
             None => self.say("501 5.5.2 Cannot be decoded").await,
         }
+    }
+
+    /// Gives the same challenge to whatever the client answers, until it cancels (RFC 4954, section 4) or leaves.
+    async fn challenge(&mut self, challenge: &str) -> io::Result<bool> {
+        while let Some(line) = self.line().await? {
+            match line.as_str() {
+                "*" => return self.say("501 5.7.0 Authentication cancelled").await,
+                "QUIT" => {
+                    self.note("QUIT");
+                    self.say("221 2.0.0 Bye").await?;
+                    break;
+                }
+                _ => self.say(challenge).await?,
+            };
+        }
+        Ok(false)
     }
 
     /// What the client answers to a challenge, decoded, unless it sent it along. The outer `None` is the end of the

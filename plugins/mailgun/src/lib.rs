@@ -8,6 +8,7 @@ use bonafide_core::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::time::Duration;
 
 /// Mailgun, by Sinch.
@@ -181,7 +182,7 @@ fn conclude(answer: &Answer) -> Failure {
         404 if text.starts_with("Domain not found") => Failure::not_found("domain")
             .hint("Check the spelling, and that the domain belongs to the account of this key.")
             .or_other_region(),
-        404 if !answer.is_foreign() => Failure::internal("Mailgun does not know the path"),
+        404 if !answer.is_foreign() && answer.json::<IgnoredAny>().is_none() => Failure::internal("Mailgun does not know the path"),
         429 => {
             let wait = answer.json::<Refusal>().and_then(|refusal| refusal.retry_seconds);
             answer.no_verdict().retry_after(wait.map(Duration::from_secs))
@@ -194,7 +195,9 @@ fn conclude(answer: &Answer) -> Failure {
 /// What Mailgun says in a refusal: JSON with a `message`, a JSON string, or plain text.
 fn message(answer: &Answer) -> Option<String> {
     let in_json = answer.json::<Refusal>().and_then(|refusal| refusal.message);
-    let plain = || answer.text().filter(|text| *text == "Forbidden").map(str::to_owned);
+    // Plain text is documented for a refused key alone; any proxy says as much with a 403.
+    let is_refusal = |text: &&str| answer.status() == 401 && *text == "Forbidden";
+    let plain = || answer.text().filter(is_refusal).map(str::to_owned);
     in_json.or_else(|| answer.json::<String>()).or_else(plain)
 }
 

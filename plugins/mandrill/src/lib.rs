@@ -162,3 +162,29 @@ fn is_marketing_key(key: &str) -> bool {
             && data_centre.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_marketing_key;
+
+    #[test]
+    fn a_marketing_key_is_32_digits_and_a_data_centre() {
+        let digits = "0123456789abcdefABCDEF0123456789";
+        for key in [format!("{digits}-us1"), format!("{digits}-us21"), format!("{digits}-us100")] {
+            assert!(is_marketing_key(&key), "{key}");
+        }
+        for key in [
+            "md-0123456789",
+            "0123456789abcdefABCDEF",
+            &format!("{digits}-us"),
+            &format!("{digits}-us1000"),
+            &format!("{digits}-us2x"),
+            &format!("{digits}-eu1"),
+            &format!("{digits}0-us1"),
+            &format!("{}g-us1", &digits[1..]),
+            &format!("{}-us1", &digits[1..]),
+        ] {
+            assert!(!is_marketing_key(key), "{key}");
+        }
+    }
+}

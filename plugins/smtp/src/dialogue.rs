@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     /// Says `EHLO` and reads what the server offers.
     pub(crate) async fn hello(&mut self) -> Result<Offered, Failure> {
         let answer = self.ask(Ehlo::new(ClientId::default())).await?.map_err(|_| not_smtp())?;
-        if answer.is_positive() { Ok(offers(&answer)) } else { Err(reply::to_greeting(&answer)) }
+        if answer.has_code(250) { Ok(offers(&answer)) } else { Err(reply::to_greeting(&answer)) }
     }
 
     /// Brings the server to the point where TLS begins, and gives up the stream for it.
@@ -111,8 +111,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
                 }
             }
         } else if answer.has_code(334) {
+            // The server does not read what came with the command, and asks for it again.
             let command = command(None)?.to_string();
-            let (_, response) = command.split_at(mechanism.to_string().len() + "AUTH  ".len());
+            let response = command.rsplit(' ').next().unwrap_or_default();
             answer = self.login_step(response).await?;
         }
         Ok(answer)
@@ -159,7 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
             let begin = text.len();
             self.line(&mut text).await?;
             let line = text.get(begin..).unwrap_or_default().as_bytes();
-            if !line.iter().take(3).all(u8::is_ascii_digit) || line.len() < 3 {
+            let code = line.first_chunk::<3>();
+            if code.is_none_or(|code| !code.iter().all(u8::is_ascii_digit)) {
                 return Err(Broken::Rules);
             }
             if line.get(3) != Some(&b'-') {

@@ -90,5 +90,5 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     let password = settings.password.expose_secret();
     let reply = dialogue.authenticate(&offered, settings.username.as_str(), password).await?;
     dialogue.quit().await;
-    if reply.is_positive() { Ok(Outcome::valid()) } else { Err(reply::to_auth(&reply, password)) }
+    if reply.has_code(235) { Ok(Outcome::valid()) } else { Err(reply::to_auth(&reply, password)) }
 }

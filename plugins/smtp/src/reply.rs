@@ -105,3 +105,29 @@ pub(crate) fn to_auth(reply: &Response, password: &str) -> Failure {
     };
     failure.provider_status(code.basic)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_enhanced_code_is_three_numbers_and_begins_with_the_class() {
+        let enhanced = |text: &str| Code::of(&format!("535 {text}\r\n").parse().unwrap()).enhanced;
+        assert_eq!(enhanced("5.7.8 no"), Some((5, 7, 8)));
+        assert_eq!(enhanced("4.7.0"), Some((4, 7, 0)));
+        assert_eq!(enhanced("5.7.139 no"), Some((5, 7, 139)));
+        for text in ["no", "5.7 no", "5.7.8.1 no", "9.7.8 no", "5.7.x no", "5,7,8", "no 5.7.8"] {
+            assert_eq!(enhanced(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn white_space_around_a_refused_password_is_mentioned() {
+        let hint = |password| {
+            let reply = "535 5.7.8 no\r\n".parse().unwrap();
+            to_auth(&reply, password).problems()[0].advice().unwrap().to_owned()
+        };
+        assert!(hint(" secret").contains("white space") && hint("secret ").contains("white space"));
+        assert!(!hint("sec ret").contains("white space"));
+    }
+}

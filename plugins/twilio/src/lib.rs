@@ -2,8 +2,8 @@
 
 use bonafide_core::field::{ApiKey, PhoneNumber};
 use bonafide_core::{
-    AllowedRequest, Answer, BaseUrl, Cause, Context, Descriptor, Destination, Failure, Outcome,
-    Provider, ProviderType, Warning, WarningCode, async_trait, register_provider,
+    AllowedRequest, Answer, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
+    ProviderType, Warning, WarningCode, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -142,9 +142,8 @@ fn conclude(answer: &Answer) -> Failure {
         20404 => Failure::invalid_settings("account_sid")
             .message("Twilio finds no account with this SID.")
             .hint("Copy the Account SID from the Console; the SID of an API key does not take its place."),
-        20429 => Failure::new(Cause::ProviderRateLimited),
         20007 => Failure::internal("the page size is larger than Twilio allows"),
         _ => return answer.no_verdict(),
     };
-    answer.failure(failure).retry_after(answer.no_verdict().wait())
+    answer.failure(failure)
 }

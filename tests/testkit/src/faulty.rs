@@ -1,19 +1,33 @@
 //! Servers that misbehave as they are told to.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use bonafide_emulator::{Authority, Certificate};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+    copy_bidirectional,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use url::Url;
 
 /// The longest request that is read.
 const REQUEST_LIMIT: u64 = 1024 * 1024;
+/// After this many bytes a server says nothing more on a connection: a client that reads without bound fills the memory
+/// no further, and waits.
+const SAID_AT_MOST: usize = 32 * 1024 * 1024;
+/// What a mail client can say. Of a line that begins with anything else nothing is kept.
+const VERBS: [&str; 11] =
+    ["EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "NOOP", "RSET", "QUIT"];
 
 /// One thing that a [`Faulty`] server does on a connection. After the last one it closes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +39,20 @@ pub enum Act {
     ReadLine,
     /// Writes these bytes.
     Say(Vec<u8>),
+    /// Writes what it read last, be it a secret.
+    Echo,
     /// Does nothing for a while.
     Wait(Duration),
     /// Does nothing for ever.
     Hang,
+    /// Begins TLS as a server, with such a certificate. Needs [`Faulty::trusted_by`].
+    Tls(Certificate),
+    /// Does all of this over and over, until the client is gone. After 32 MiB nothing more is written.
+    Loop(Vec<Act>),
+    /// Leaves the rest of the connection to another server.
+    Forward(SocketAddr),
+    /// Resets the connection, instead of closing it.
+    Reset,
 }
 
 impl Act {
@@ -38,13 +62,53 @@ impl Act {
     }
 }
 
+/// A request that a [`Faulty`] server read with [`Act::Read`]. Its `Debug` withholds the path.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeardRequest {
+    /// The method.
+    pub method: String,
+    /// The path, as it was sent, without the query.
+    pub path: String,
+}
+
+impl fmt::Debug for HeardRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HeardRequest").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// A command that a [`Faulty`] server read with [`Act::ReadLine`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeardCommand {
+    /// The verb, in upper case; `?` for a line that begins with none, which may hold a secret.
+    pub verb: &'static str,
+    /// Whether it came inside TLS.
+    pub inside_tls: bool,
+}
+
 /// A TCP server on loopback that plays one script on every connection. Dropping it closes everything.
 #[derive(Debug)]
 pub struct Faulty {
     address: SocketAddr,
     url: Url,
-    connections: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
     _server: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    scripts: Vec<Vec<Act>>,
+    authority: Option<Authority>,
+    connections: AtomicUsize,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    requests: Vec<HeardRequest>,
+    commands: Vec<HeardCommand>,
 }
 
 impl Faulty {
@@ -53,38 +117,62 @@ impl Faulty {
     /// # Panics
     ///
     /// When nothing can listen on loopback.
-    #[expect(clippy::expect_used, reason = "a test without loopback cannot go on")]
     pub async fn start(script: impl IntoIterator<Item = Act>) -> Self {
-        let script: Arc<[Act]> = script.into_iter().collect();
+        Self::listen(vec![script.into_iter().collect()], None).await
+    }
+
+    /// A server that plays the first script on the first connection, the second on the second, and the last on all that
+    /// follow.
+    ///
+    /// # Panics
+    ///
+    /// When nothing can listen on loopback.
+    pub async fn in_turn(scripts: Vec<Vec<Act>>) -> Self {
+        Self::listen(scripts, None).await
+    }
+
+    /// As [`in_turn`](Self::in_turn), for scripts with TLS: the certificates are those of this authority.
+    ///
+    /// # Panics
+    ///
+    /// When nothing can listen on loopback.
+    pub async fn trusted_by(authority: &Authority, scripts: Vec<Vec<Act>>) -> Self {
+        Self::listen(scripts, Some(authority.clone())).await
+    }
+
+    #[expect(clippy::expect_used, reason = "a test without loopback cannot go on")]
+    async fn listen(scripts: Vec<Vec<Act>>, authority: Option<Authority>) -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener on loopback");
         let address = listener.local_addr().expect("the address of a listener");
         let url = Url::parse(&format!("http://{address}")).expect("the URL of a listener");
-        let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let shared = Arc::new(Shared {
+            scripts,
+            authority,
+            connections: AtomicUsize::new(0),
+            heard: Mutex::default(),
+        });
         let mut server = JoinSet::new();
+        let of_server = Arc::clone(&shared);
         server.spawn(async move {
             let mut open = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::Relaxed);
-                let script = Arc::clone(&script);
+                let shared = Arc::clone(&of_server);
+                let turn = shared.connections.fetch_add(1, Ordering::Relaxed);
                 open.spawn(async move {
+                    let last = shared.scripts.len().saturating_sub(1);
+                    let script = shared.scripts.get(turn.min(last)).map_or(&[][..], Vec::as_slice);
                     // A client that has gone is no fault of the test.
-                    drop(play(stream, &script).await);
+                    drop(Connection::new(stream, &shared).play_to_the_end(script).await);
                 });
             }
         });
-        Self { address, url, connections, _server: server }
+        Self { address, url, shared, _server: server }
     }
 
     /// A server that gives every HTTP request this answer, with its length, and closes.
     pub async fn answering(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
-        let mut lines = vec![format!("HTTP/1.1 {status} Status")];
-        lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
-        lines.push(format!("content-length: {}", body.len()));
-        lines.push(format!("connection: close\r\n\r\n{body}"));
-        let answer = lines.join("\r\n");
-        Self::start([Act::Read, Act::say(answer)]).await
+        Self::start([Act::Read, Act::Say(answer(status, headers, body.as_bytes()))]).await
     }
 
     /// A server that accepts and never says anything.
@@ -104,48 +192,194 @@ impl Faulty {
 
     /// How many connections it accepted so far.
     pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// The requests that it read so far, in order.
+    pub fn requests(&self) -> Vec<HeardRequest> {
+        self.shared.heard().requests.clone()
+    }
+
+    /// The commands that it read so far, in order.
+    pub fn commands(&self) -> Vec<HeardCommand> {
+        self.shared.heard().commands.clone()
     }
 }
 
-async fn play(stream: TcpStream, script: &[Act]) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    for act in script {
-        match act {
-            Act::Read => read_request(&mut stream).await?,
-            Act::ReadLine => {
-                (&mut stream).take(REQUEST_LIMIT).read_until(b'\n', &mut Vec::new()).await?;
-            }
-            Act::Say(bytes) => {
-                stream.write_all(bytes).await?;
-                stream.flush().await?;
-            }
-            Act::Wait(time) => tokio::time::sleep(*time).await,
-            Act::Hang => std::future::pending().await,
-        }
-    }
-    stream.shutdown().await?;
-    // Closing with something unread resets the connection, and what was said may be lost with it.
-    let mut unread = [0; 4096];
-    let drain = async { while stream.read(&mut unread).await.is_ok_and(|length| length > 0) {} };
-    drop(timeout(Duration::from_secs(1), drain).await);
-    Ok(())
+/// An HTTP answer with its length, after which the connection is closed.
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut lines = vec![format!("HTTP/1.1 {status} Status")];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.push(format!("content-length: {}", body.len()));
+    lines.push("connection: close\r\n\r\n".to_owned());
+    let mut answer = lines.join("\r\n").into_bytes();
+    answer.extend_from_slice(body);
+    answer
 }
 
-async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<()> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        (&mut *stream).take(REQUEST_LIMIT).read_line(&mut line).await?;
-        let line = line.trim_end().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.is_empty() {
-            break;
+impl Shared {
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a connection is spoken over: TCP, or TLS on it.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<Box<dyn Wire>> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0.tcp()
+    }
+}
+
+struct Connection<'a> {
+    /// None while TLS begins.
+    stream: Option<BufReader<Box<dyn Wire>>>,
+    inside_tls: bool,
+    /// How many bytes were written.
+    said: usize,
+    /// What was read last.
+    last: Vec<u8>,
+    shared: &'a Shared,
+}
+
+impl<'a> Connection<'a> {
+    fn new(stream: TcpStream, shared: &'a Shared) -> Self {
+        // Without this, what is said in small parts would arrive as one.
+        let _ = stream.set_nodelay(true);
+        let stream: Box<dyn Wire> = Box::new(stream);
+        Self {
+            stream: Some(BufReader::new(stream)),
+            inside_tls: false,
+            said: 0,
+            last: Vec::new(),
+            shared,
         }
     }
-    let mut body = Vec::new();
-    (&mut *stream).take(REQUEST_LIMIT.min(length)).read_to_end(&mut body).await?;
-    Ok(())
+
+    fn stream(&mut self) -> io::Result<&mut BufReader<Box<dyn Wire>>> {
+        self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    async fn play_to_the_end(mut self, script: &[Act]) -> io::Result<()> {
+        self.play(script).await?;
+        let stream = self.stream()?;
+        stream.shutdown().await?;
+        // Closing with something unread resets the connection, and what was said may be lost with it.
+        let mut unread = [0; 4096];
+        let drain =
+            async { while stream.read(&mut unread).await.is_ok_and(|length| length > 0) {} };
+        drop(timeout(Duration::from_secs(1), drain).await);
+        Ok(())
+    }
+
+    fn play<'b>(
+        &'b mut self,
+        script: &'b [Act],
+    ) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'b>> {
+        Box::pin(async move {
+            for act in script {
+                match act {
+                    Act::Read => self.read_request().await?,
+                    Act::ReadLine => self.read_line().await?,
+                    Act::Say(bytes) => self.say(bytes).await?,
+                    Act::Echo => {
+                        let last = std::mem::take(&mut self.last);
+                        self.say(&last).await?;
+                    }
+                    Act::Wait(time) => tokio::time::sleep(*time).await,
+                    Act::Hang => std::future::pending().await,
+                    Act::Tls(certificate) => self.begin_tls(*certificate).await?,
+                    Act::Loop(acts) => loop {
+                        self.play(acts).await?;
+                    },
+                    Act::Forward(address) => {
+                        let mut other = connect(*address).await?;
+                        copy_bidirectional(self.stream()?, &mut other).await?;
+                    }
+                    Act::Reset => {
+                        self.stream()?.get_ref().tcp().set_zero_linger()?;
+                        return Err(io::ErrorKind::ConnectionReset.into());
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.said += bytes.len();
+        if self.said > SAID_AT_MOST {
+            std::future::pending::<()>().await;
+        }
+        let stream = self.stream()?;
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    }
+
+    async fn begin_tls(&mut self, certificate: Certificate) -> io::Result<()> {
+        let authority = self.shared.authority.as_ref();
+        let authority = authority.ok_or_else(|| io::Error::other("no authority was given"))?;
+        let config = authority.server_config_with(certificate).map_err(io::Error::other)?;
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?.into_inner();
+        let stream: Box<dyn Wire> = Box::new(TlsAcceptor::from(config).accept(stream).await?);
+        self.stream = Some(BufReader::new(stream));
+        self.inside_tls = true;
+        Ok(())
+    }
+
+    async fn read_line(&mut self) -> io::Result<()> {
+        let mut line = Vec::new();
+        let length = self.stream()?.take(REQUEST_LIMIT).read_until(b'\n', &mut line).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let first = line.trim_ascii().split(|byte| *byte == b' ').next().unwrap_or_default();
+        let known = VERBS.into_iter().find(|verb| first.eq_ignore_ascii_case(verb.as_bytes()));
+        let command = HeardCommand { verb: known.unwrap_or("?"), inside_tls: self.inside_tls };
+        self.shared.heard().commands.push(command);
+        self.last = line;
+        Ok(())
+    }
+
+    async fn read_request(&mut self) -> io::Result<()> {
+        let mut head = String::new();
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            self.stream()?.take(REQUEST_LIMIT).read_line(&mut line).await?;
+            head.push_str(&line);
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = Vec::new();
+        self.stream()?.take(REQUEST_LIMIT.min(length)).read_to_end(&mut body).await?;
+        let mut words = head.lines().next().unwrap_or_default().split(' ');
+        if let (Some(method), Some(target)) = (words.next(), words.next()) {
+            let path = target.split('?').next().unwrap_or_default().to_owned();
+            let request = HeardRequest { method: method.to_owned(), path };
+            self.shared.heard().requests.push(request);
+        }
+        self.last = head.into_bytes();
+        self.last.extend(body);
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "from one server of a test to another")]
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect(address).await
 }

@@ -2,11 +2,28 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Subscribers that nobody is given, and that want to hear everything.
+///
+/// Whether a place in the code logs at all is settled when it is first reached, and while there is one subscriber or
+/// none, only the thread that reaches it is asked: a test without [`Logs`] would settle it for those with them.
+static LISTENERS: LazyLock<[Dispatch; 2]> = LazyLock::new(|| {
+    [(); 2].map(|()| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
+        Dispatch::new(subscriber.with_writer(io::sink).finish())
+    })
+});
+
+/// Sees to it that what is reached from now on can be heard. Every test of the kit begins with it.
+pub(crate) fn listen() {
+    LazyLock::force(&LISTENERS);
+}
 
 /// Keeps everything that is logged on this thread, down to `TRACE`, for as long as it lives.
 pub struct Logs {
@@ -26,6 +43,7 @@ impl fmt::Debug for Logs {
 impl Logs {
     /// Begins to keep what is logged.
     pub fn capture() -> Self {
+        listen();
         let buffer = Buffer::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)

@@ -12,11 +12,12 @@ use bonafide_core::{
 use bonafide_emulator::{Authority, Emulator, Sandbox};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
+use tokio::net::TcpSocket;
 use url::Url;
 use uuid::Uuid;
 
 /// Long enough for a busy machine; nothing waits for it that goes well.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The timeout of what is meant to run into it.
 pub(crate) const IMPATIENCE: Duration = Duration::from_millis(300);
 
@@ -27,6 +28,7 @@ pub(crate) const IMPATIENCE: Duration = Duration::from_millis(300);
 /// When there is no runtime to be had, or when the future panics.
 #[expect(clippy::expect_used, reason = "a test without a runtime cannot go on")]
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    crate::logs::listen();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime for the test").block_on(future)
 }
@@ -86,18 +88,57 @@ pub fn environment_at(
     validator: &dyn ProviderValidator,
     address: SocketAddr,
 ) -> Result<Environment, String> {
-    let descriptor = validator.descriptor();
-    let mut config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
-    config.timeout = IMPATIENCE;
     let url = Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?;
-    config.base_urls.fill(url);
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
-    Environment::builder()
-        .policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
-        .provider(descriptor, config)
-        .route(Arc::new(move |_, _| address))
-        .build()
-        .map_err(|error| error.to_string())
+    let regions = vec![url; validator.descriptor().base_urls().len()];
+    Way { regions, route: Some(address), timeout: IMPATIENCE, extra_ca: "" }.environment(validator)
+}
+
+/// An address where nobody listens. It is kept, so that no server of another test is given it meanwhile.
+pub(crate) struct Nobody {
+    pub(crate) address: SocketAddr,
+    _reserved: TcpSocket,
+}
+
+impl Nobody {
+    /// Must be called inside of a runtime.
+    pub(crate) fn new() -> Result<Self, String> {
+        let error = |error: std::io::Error| error.to_string();
+        let reserved = TcpSocket::new_v4().map_err(error)?;
+        reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(error)?;
+        let address = reserved.local_addr().map_err(error)?;
+        Ok(Self { address, _reserved: reserved })
+    }
+}
+
+/// Where checks are led to, and how long they may take.
+pub(crate) struct Way<'a> {
+    /// The base URLs, region by region.
+    pub(crate) regions: Vec<Url>,
+    /// Where every host is that the settings name; none where the name itself is looked up.
+    pub(crate) route: Option<SocketAddr>,
+    pub(crate) timeout: Duration,
+    pub(crate) extra_ca: &'a str,
+}
+
+impl Way<'_> {
+    pub(crate) fn environment(
+        self,
+        validator: &dyn ProviderValidator,
+    ) -> Result<Environment, String> {
+        let descriptor = validator.descriptor();
+        let mut config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
+        config.timeout = self.timeout;
+        config.base_urls = self.regions;
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
+        let mut builder = Environment::builder()
+            .policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
+            .extra_ca(self.extra_ca.as_bytes().to_vec())
+            .provider(descriptor, config);
+        if let Some(address) = self.route {
+            builder = builder.route(Arc::new(move |_, _| address));
+        }
+        builder.build().map_err(|error| error.to_string())
+    }
 }
 
 /// An exchange after it was played.

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bonafide_core::field::{ApiKey, HostName, Password, Port, Text};
 use bonafide_core::{
-    BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret as _, Failure, Field, Outcome,
-    Provider, ProviderType, ProviderValidator, async_trait, register_provider,
+    AllowedRequest, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret as _, Failure,
+    Field, Outcome, Provider, ProviderType, ProviderValidator, async_trait, register_provider,
 };
 use bonafide_testkit::cases::*;
 use bonafide_testkit::{Act, Faulty, Logs, block_on, check, environment_at, exchange, play};
@@ -33,7 +33,10 @@ macro_rules! provider {
                 provider_type: ProviderType::Sms,
                 title: "Careless",
                 destination: $to,
-                requests: &[],
+                requests: &[
+                    AllowedRequest::get("/v1/me", "reads the account"),
+                    AllowedRequest::get("/v1/you", "reads the other account"),
+                ],
                 exchanges: $exchanges,
             };
 
@@ -87,6 +90,31 @@ register_provider!(Careless);
 provider!(Talkative, Settings, EXCHANGES, async |context, settings: &Settings| {
     tracing::trace!(key = settings.api_key.expose_secret(), "asking");
     by_status(context, settings).await
+});
+
+provider!(Credulous, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+    let answer = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await?;
+    match answer.status() {
+        401 => Err(Failure::invalid_credentials("api_key")),
+        _ => Ok(Outcome::valid()),
+    }
+});
+
+// Takes whatever comes for a yes.
+provider!(Stamping, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+    let _ = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await;
+    Ok::<_, Failure>(Outcome::valid())
+});
+
+// Asks until it hears what it wants to hear.
+provider!(Insisting, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+    for _ in 0..4 {
+        let answer = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await?;
+        if answer.status() == 200 {
+            return Ok(Outcome::valid());
+        }
+    }
+    Err(Failure::invalid_credentials("api_key"))
 });
 
 provider!(Refusing, Settings, EXCHANGES, async |context, settings| {
@@ -149,6 +177,43 @@ provider!(
        "settings": {"api_key": "careless-key-shadowed"},
        "dialogue": [{"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 401}}],
        "verdict": {"cause": "invalid_credentials", "pointer": "/settings/api_key"}}
+    ]"#,
+    by_status
+);
+
+const TWO_REQUESTS: &str = r#"[
+  {"name": "works", "title": "Works", "source": "inferred: for the test",
+   "settings": {"api_key": "careless-key-works"},
+   "dialogue": [
+     {"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 200}},
+     {"request": {"method": "GET", "path": "/v1/you"}, "answer": {"status": 200}}
+   ],
+   "verdict": {}}
+]"#;
+
+provider!(Curious, Settings, TWO_REQUESTS, async |context: &Context, settings: &Settings| {
+    let outcome = by_status(context, settings).await?;
+    let second = context.get(&["v1", "you"]).send();
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(100), second).await;
+    Ok(outcome)
+});
+
+provider!(Choosy, Settings, TWO_REQUESTS, async |context: &Context, settings: &Settings| {
+    let outcome = by_status(context, settings).await?;
+    match context.get(&["v1", "you"]).send().await?.status() {
+        401 => Err(Failure::invalid_credentials("api_key")),
+        _ => Ok(outcome),
+    }
+});
+
+provider!(
+    Untold,
+    Settings,
+    r#"[
+      {"name": "works", "title": "Works", "source": "inferred: for the test",
+       "settings": {"api_key": "careless-key-works"},
+       "dialogue": [{"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 200}}],
+       "verdict": {}}
     ]"#,
     by_status
 );
@@ -336,6 +401,124 @@ fn misbehaviour() {
             "status 502",
             "empty answer",
             "problem+json",
+        ],
+    );
+}
+
+/// The cells that a matrix is wrong in.
+fn wrong_cells(result: Result<(), String>) -> Vec<String> {
+    let text = result.err().unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.split_once("cell `")?.1.split_once('`'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+#[test]
+fn the_matrix_shows_who_believes_a_status() {
+    let result = the_verdict_matrix_holds(&Careless, &[]);
+    fails(
+        result.clone(),
+        &[
+            "careless, cell `401_html`: the server gives 401 and an HTML page, which must be `unexpected_response`, but \
+             the check says `invalid_credentials`, at `/settings/api_key`",
+            "`Answer::no_verdict`",
+            "differs: { \"401_html\" => \"…\" }",
+            "careless, cell `200_array`: the server gives 200 and a JSON array, which must be `unexpected_response`, but \
+             the check says a pass",
+        ],
+    );
+    let cells = wrong_cells(result);
+    for cell in ["403_problem_json", "429_bare", "503_bare", "302_elsewhere", "200_gzip_bomb"] {
+        assert!(cells.iter().any(|wrong| wrong == cell), "{cell} is not in {cells:?}");
+    }
+    // What the core decides for everybody is right with the worst of providers.
+    for cell in ["works", "refused", "reset_in_the_body", "tls_expired", "endless_body", "not_http"]
+    {
+        assert!(cells.iter().all(|wrong| wrong != cell), "{cell} is in {cells:?}");
+    }
+    let cells = wrong_cells(the_verdict_matrix_holds(&Credulous, &[]));
+    for cell in ["200_html", "401_empty", "500_bare", "503_seconds"] {
+        assert!(cells.iter().any(|wrong| wrong == cell), "{cell} is not in {cells:?}");
+    }
+    fails(the_verdict_matrix_holds(&Talkative, &[]), &["`api_key`", "the logs, on a line of `kit"]);
+}
+
+#[test]
+fn what_a_provider_says_of_the_matrix() {
+    let differs = [
+        ("401_html", "invalid_credentials at /settings/api_key"),
+        ("403_html", "no_such_cause"),
+        ("no_such_fault", "internal"),
+        ("204_bare", "unexpected_response"),
+    ];
+    let result = the_verdict_matrix_holds(&Careless, &differs);
+    fails(
+        result.clone(),
+        &[
+            "`differs`, at `403_html`: `no_such_cause` is no verdict",
+            "`differs` names `no_such_fault`, but no fault is called so",
+            "`differs` gives `204_bare` the verdict that the table has for it",
+        ],
+    );
+    let cells = wrong_cells(result);
+    assert!(!cells.iter().any(|cell| cell == "401_html"), "{cells:?}");
+    assert!(cells.iter().any(|cell| cell == "401_empty"), "{cells:?}");
+}
+
+#[test]
+fn the_matrix_of_a_mail_server() {
+    let result = the_verdict_matrix_holds(&Shrugging, &[]);
+    fails(
+        result.clone(),
+        &[
+            "shrugging, cell `refused`: the server does not listen, which must be `connection_failed at /settings/port`",
+            "shrugging, cell `starttls_expired`: the server has a certificate that has expired, which must be \
+             `connection_failed at /settings/host`",
+        ],
+    );
+    let cells = wrong_cells(result);
+    for cell in ["silent_after_auth", "closed_at_auth", "harmless_bare_line_feeds"] {
+        assert!(cells.iter().any(|wrong| wrong == cell), "{cell} is not in {cells:?}");
+    }
+}
+
+#[test]
+fn later_requests() {
+    let later = |validator| a_later_request_that_goes_wrong_is_no_rejection(validator, &[]);
+    assert_eq!(later(&Careless), Ok(()), "it asks once");
+    assert_eq!(later(&Curious), Ok(()), "a pass whatever the second request says");
+    fails(
+        later(&Choosy),
+        &[
+            "exchange `works`, step 2, cell `401_html`: the server gives 401 and an HTML page, which must be \
+             `unexpected_response`, or a pass where the request does not decide, but the check says \
+             `invalid_credentials`",
+            "so the request decides sometimes; those are",
+        ],
+    );
+}
+
+#[test]
+fn rubber_stamps() {
+    assert_eq!(no_pass_is_a_rubber_stamp(&Careless), Ok(()));
+    fails(
+        no_pass_is_a_rubber_stamp(&Stamping),
+        &["exchange `works` with a refusal as its decisive answer must not be valid"],
+    );
+    fails(no_pass_is_a_rubber_stamp(&Untold), &["no exchange shows how one of its requests"]);
+    assert_eq!(no_pass_is_a_rubber_stamp(&Shrugging), Ok(()));
+}
+
+#[test]
+fn asking_again() {
+    assert_eq!(what_passes_by_itself_is_asked_again(&Clear), Ok(()));
+    fails(
+        what_passes_by_itself_is_asked_again(&Insisting),
+        &[
+            "503 for ever was asked 12 times",
+            "429 with a wait of 5 seconds was asked 4 times",
+            "exchange `refused` ends in a rejection after 1 requests, but 4 were sent",
         ],
     );
 }

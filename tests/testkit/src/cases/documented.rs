@@ -247,7 +247,7 @@ async fn play_all(
     play_at(validator, authority, emulator, exchanges).await
 }
 
-fn compare(
+pub(super) fn compare(
     exchange: &Exchange,
     result: &Result<Outcome, Failure>,
     emulator: &Emulator,
@@ -329,12 +329,17 @@ pub fn no_text_holds_a_secret(validator: &'static dyn ProviderValidator) -> Resu
     findings.require(!all.is_empty() || !has_secrets(validator), || {
         "no exchange has a secret of six characters or more, so nothing could be looked for: use longer samples".to_owned()
     });
-    if let Some(line) = logs.lines().find(|line| all.absent_from("a line", line).is_err()) {
-        // The target of the line leads to its author; the line itself holds the secret.
-        let target = line.split_whitespace().nth(2).unwrap_or_default().trim_end_matches(':');
-        findings.absorb(all.absent_from(&format!("the logs, on a line of `{target}`"), line));
-    }
+    findings.absorb(absent_from_logs(&all, &logs));
     findings.into_result()
+}
+
+pub(super) fn absent_from_logs(secrets: &Secrets, logs: &str) -> Result<(), String> {
+    let Some(line) = logs.lines().find(|line| secrets.absent_from("a line", line).is_err()) else {
+        return Ok(());
+    };
+    // The target of the line leads to its author; the line itself holds the secret.
+    let target = line.split_whitespace().nth(2).unwrap_or_default().trim_end_matches(':');
+    secrets.absent_from(&format!("the logs, on a line of `{target}`"), line)
 }
 
 fn has_secrets(validator: &dyn ProviderValidator) -> bool {

@@ -1,18 +1,17 @@
 use std::time::{Duration, Instant};
 
 use bonafide_core::{Cause, Destination, ProviderValidator};
-use bonafide_emulator::{Authority, Emulator, Sandbox};
 use serde_json::Value;
 
 use super::Findings;
 use super::documented::{describe, is_inconclusive};
-use crate::play::{IMPATIENCE, block_on, check, environment_at, first_valid, valid_settings};
+use crate::play::{IMPATIENCE, Nobody, block_on, check, environment_at, valid_settings};
 use crate::{Act, Faulty};
 
 /// How much later than the deadline a check may end on a busy machine.
-const GRACE: Duration = Duration::from_secs(3);
+pub(super) const GRACE: Duration = Duration::from_secs(3);
 
-fn is_built_in(validator: &dyn ProviderValidator) -> bool {
+pub(super) fn is_built_in(validator: &dyn ProviderValidator) -> bool {
     matches!(validator.descriptor().destination, Destination::BuiltIn(_))
 }
 
@@ -21,18 +20,12 @@ fn is_built_in(validator: &dyn ProviderValidator) -> bool {
 pub fn a_provider_that_is_down_is_no_rejection(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let exchange = first_valid(validator)?;
-    let settings = Value::Object(exchange.settings.clone());
+    let settings = Value::Object(valid_settings(validator)?);
     let expected =
         if is_built_in(validator) { Cause::ProviderUnavailable } else { Cause::ConnectionFailed };
     let result = block_on(async {
-        let error = |error: bonafide_emulator::EmulatorError| error.to_string();
-        let authority = Authority::new().map_err(error)?;
-        let emulator = Emulator::of_exchanges(validator.descriptor(), vec![exchange], &authority);
-        let mut sandbox = Sandbox::of(authority.clone(), vec![emulator.await.map_err(error)?]);
-        let environment =
-            sandbox.environment().map_err(error)?.build().map_err(|error| error.to_string())?;
-        sandbox.stop().await;
+        let nobody = Nobody::new()?;
+        let environment = environment_at(validator, nobody.address)?;
         Ok::<_, String>(check(validator, &environment, settings).await)
     })?;
     match &result {

@@ -3,8 +3,11 @@
 mod documented;
 mod identity;
 mod local;
+mod matrix;
 mod misbehaviour;
 mod named_by_settings;
+mod retries;
+mod rubber_stamps;
 mod schema;
 
 pub use self::documented::{
@@ -13,6 +16,7 @@ pub use self::documented::{
 };
 pub use self::identity::{the_descriptor_is_well_formed, the_provider_is_registered_once};
 pub use self::local::unknown_missing_and_mistyped_fields_are_named;
+pub use self::matrix::{a_later_request_that_goes_wrong_is_no_rejection, the_verdict_matrix_holds};
 pub use self::misbehaviour::{
     a_foreign_answer_is_no_verdict, a_provider_that_is_down_is_no_rejection,
     a_redirect_is_not_followed, a_silent_peer_is_waited_for_until_the_deadline,
@@ -21,6 +25,8 @@ pub use self::named_by_settings::{
     credentials_are_not_sent_in_clear, settings_cannot_name_our_own_network,
     what_is_said_before_tls_does_not_count,
 };
+pub use self::retries::what_passes_by_itself_is_asked_again;
+pub use self::rubber_stamps::no_pass_is_a_rubber_stamp;
 pub use self::schema::{the_schema_is_the_one_in_the_snapshot, the_schema_is_well_formed};
 
 /// Gathers what is wrong, so that an author sees all of it at once.

@@ -17,7 +17,7 @@ const NEAR: [&str; 7] = [
     "[::ffff:127.0.0.1]",
 ];
 /// The settings fields that name a host.
-const HOST_FIELDS: [&str; 2] = ["sending_domain", "host"];
+pub(super) const HOST_FIELDS: [&str; 2] = ["sending_domain", "host"];
 
 fn is_named_by_settings(validator: &dyn ProviderValidator) -> bool {
     validator.descriptor().destination == Destination::NamedBySettings
@@ -63,7 +63,9 @@ pub fn settings_cannot_name_our_own_network(
 }
 
 /// The first exchange that leads to a pass and begins in clear, if any does.
-fn begins_in_clear(validator: &dyn ProviderValidator) -> Result<Option<Exchange>, String> {
+pub(super) fn begins_in_clear(
+    validator: &dyn ProviderValidator,
+) -> Result<Option<Exchange>, String> {
     Ok(exchanges(validator)?.into_iter().find(|exchange| {
         exchange.verdict.cause.is_none()
             && exchange.smtp.is_some()

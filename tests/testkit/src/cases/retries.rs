@@ -1,0 +1,153 @@
+use std::time::{Duration, Instant};
+
+use bonafide_core::exchange::Exchange;
+use bonafide_core::{Cause, ProviderValidator, Verdict};
+use bonafide_emulator::{Authority, Emulator};
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::Findings;
+use super::documented::{compare, describe, is_inconclusive};
+use super::misbehaviour::{GRACE, is_built_in};
+use crate::faulty::answer;
+use crate::play::{
+    IMPATIENCE, PATIENCE, Way, block_on, check, environment_at, exchanges, first_valid, play,
+};
+use crate::{Act, Faulty};
+
+/// How often a request is sent at most: once, and twice again.
+const MOST_REQUESTS: usize = 3;
+
+/// What passes by itself is asked again, and nothing else is: an outage of a moment does not stand in the way of a
+/// verdict, a longer one is asked about three times, and a rejection or a limit once.
+pub fn what_passes_by_itself_is_asked_again(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    if !is_built_in(validator) {
+        return Ok(());
+    }
+    let exchange = first_valid(validator)?;
+    block_on(async {
+        let mut findings = Findings::default();
+        for status in [502, 503, 504] {
+            findings.absorb(an_outage_of_a_moment(validator, &exchange, status).await);
+        }
+        let settings = Value::Object(exchange.settings.clone());
+        findings.absorb(asks_no_more_than_it_may(validator, &settings).await);
+        findings.absorb(a_slow_outage_ends_by_the_deadline(validator, &settings).await);
+        findings.absorb(a_rejection_is_final(validator).await);
+        findings.into_result()
+    })
+}
+
+async fn an_outage_of_a_moment(
+    validator: &dyn ProviderValidator,
+    exchange: &Exchange,
+    status: u16,
+) -> Result<(), String> {
+    let authority = Authority::new().map_err(|error| error.to_string())?;
+    let emulator =
+        Emulator::of_exchanges(validator.descriptor(), vec![exchange.clone()], &authority)
+            .await
+            .map_err(|error| error.to_string())?;
+    let mut regions = emulator.base_urls().to_vec();
+    let first = regions.first_mut().ok_or("the descriptor has no base URL")?;
+    let documented = first.socket_addrs(|| None).map_err(|error| error.to_string())?;
+    let documented = documented.into_iter().next().ok_or("the emulator has no address")?;
+    let outage = vec![Act::Read, Act::Say(answer(status, &[], b""))];
+    let server = Faulty::in_turn(vec![outage, vec![Act::Forward(documented)]]).await;
+    *first = server.url();
+    let environment =
+        Way { regions, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
+    let settings = Value::Object(exchange.settings.clone());
+    let result = check(validator, &environment, settings).await;
+    compare(exchange, &result, &emulator).map_err(|finding| {
+        format!(
+            "one {status} and then the documented answer: {finding}: ask through `Context::get` and `Context::post` alone, \
+             which ask again"
+        )
+    })
+}
+
+async fn asks_no_more_than_it_may(
+    validator: &dyn ProviderValidator,
+    settings: &Value,
+) -> Result<(), String> {
+    let limited: &[(&str, &str)] = &[("retry-after", "5")];
+    let mut findings = Findings::default();
+    for (what, status, headers, cause, most) in [
+        ("503 for ever", 503, &[][..], Cause::ProviderUnavailable, MOST_REQUESTS),
+        ("500 for ever", 500, &[][..], Cause::ProviderUnavailable, 1),
+        ("429 with a wait of 5 seconds", 429, limited, Cause::ProviderRateLimited, 1),
+        (
+            "401 that is somebody else's",
+            401,
+            &[("content-type", "text/html")][..],
+            Cause::UnexpectedResponse,
+            1,
+        ),
+    ] {
+        let server = Faulty::answering(status, headers, "").await;
+        let regions = vec![server.url(); validator.descriptor().base_urls().len()];
+        let environment =
+            Way { regions, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
+        let started = Instant::now();
+        let result = check(validator, &environment, settings.clone()).await;
+        let took = started.elapsed();
+        let asked = server.requests().len();
+        findings.require((1..=most).contains(&asked), || {
+            format!("{what} was asked {asked} times, and {most} is the most: leave asking again to the core")
+        });
+        let as_expected = matches!(&result, Err(failure) if failure.cause() == cause);
+        findings.require(as_expected, || {
+            format!("{what} must be `{cause}`, but the check says {}", describe(&result))
+        });
+        findings.require(took < GRACE, || {
+            format!("{what} took {took:?}: leave the pauses between requests to the core")
+        });
+    }
+    findings.into_result()
+}
+
+/// The pauses between requests count for the deadline like everything else.
+async fn a_slow_outage_ends_by_the_deadline(
+    validator: &dyn ProviderValidator,
+    settings: &Value,
+) -> Result<(), String> {
+    let pause = Act::Wait(Duration::from_millis(120));
+    let server = Faulty::start([Act::Read, pause, Act::Say(answer(503, &[], b""))]).await;
+    let environment = environment_at(validator, server.address())?;
+    let started = Instant::now();
+    let result = check(validator, &environment, settings.clone()).await;
+    let took = started.elapsed();
+    let mut findings = Findings::default();
+    findings.require(took < IMPATIENCE + GRACE, || {
+        format!(
+            "503 after a while, for ever, held the check for {took:?} with a deadline of {IMPATIENCE:?}: wait for nothing \
+             outside of `Context`"
+        )
+    });
+    findings.require(is_inconclusive(&result), || {
+        format!("503 for ever must lead to no verdict, but the check says {}", describe(&result))
+    });
+    findings.into_result()
+}
+
+async fn a_rejection_is_final(validator: &dyn ProviderValidator) -> Result<(), String> {
+    let mut exchanges = exchanges(validator)?;
+    exchanges.retain(|exchange| exchange.verdict.verdict() == Verdict::Rejected);
+    let played = join_all(exchanges.iter().map(|exchange| play(validator, exchange))).await;
+    let mut findings = Findings::default();
+    for (exchange, played) in exchanges.iter().zip(played) {
+        let asked = played?.emulator.requests().len();
+        findings.require(asked <= exchange.dialogue.len(), || {
+            format!(
+                "exchange `{}` ends in a rejection after {} requests, but {asked} were sent: ask nothing again after a \
+                 rejection",
+                exchange.name,
+                exchange.dialogue.len()
+            )
+        });
+    }
+    findings.into_result()
+}

@@ -1,0 +1,348 @@
+use std::time::Duration;
+
+use bonafide_emulator::Certificate;
+
+use super::{Fault, Peer};
+use crate::faulty::Act;
+
+const UNAVAILABLE: &str = "provider_unavailable";
+const TIMEOUT: &str = "provider_timeout";
+const TIMEOUT_AT_PORT: &str = "provider_timeout at /settings/{port}";
+const FAILED_AT_HOST: &str = "connection_failed at /settings/{host}";
+const FAILED_AT_PORT: &str = "connection_failed at /settings/{port}";
+const UNEXPECTED: &str = "unexpected_response";
+const VALID: &str = "valid";
+
+const GREETING: &str = "220 mail.example.com ESMTP\r\n";
+const OFFER: &str = "250-mail.example.com\r\n250 STARTTLS\r\n";
+const READY: &str = "220 2.0.0 Ready to start TLS\r\n";
+const OFFER_INSIDE: &str = "250-mail.example.com\r\n250 AUTH PLAIN LOGIN\r\n";
+const WELCOME: &str = "235 2.7.0 Authentication successful\r\n";
+const BYE: &str = "221 2.0.0 Bye\r\n";
+
+/// What goes wrong with a mail server that the settings name. Where it begins with TLS the port is 465.
+pub fn smtp() -> Vec<Fault> {
+    let mut faults = before_the_greeting();
+    faults.extend(strange_greetings());
+    faults.extend(tls());
+    faults.extend(silence());
+    faults.extend(drops());
+    faults.extend(strange_replies());
+    faults.extend(harmless());
+    faults
+}
+
+/// How far the dialogue goes well.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Until {
+    /// The greeting is said.
+    Greeted,
+    /// The first `EHLO` is read.
+    Hello,
+    /// It is answered.
+    Offered,
+    /// `STARTTLS` is read.
+    StartTls,
+    /// It is answered, and the handshake is due.
+    Ready,
+    /// TLS has begun.
+    Inside,
+    /// The `EHLO` inside TLS is read.
+    HelloInside,
+    /// It is answered.
+    OfferedInside,
+    /// The credentials are read.
+    Login,
+    /// They are accepted.
+    Accepted,
+    /// `QUIT` is read.
+    Quit,
+    /// It is answered.
+    Over,
+}
+
+/// The dialogue of a server that does everything right, up to here.
+fn dialogue(until: Until) -> Vec<Act> {
+    [
+        (Until::Greeted, Act::say(GREETING)),
+        (Until::Hello, Act::ReadLine),
+        (Until::Offered, Act::say(OFFER)),
+        (Until::StartTls, Act::ReadLine),
+        (Until::Ready, Act::say(READY)),
+        (Until::Inside, Act::Tls(Certificate::Trusted)),
+        (Until::HelloInside, Act::ReadLine),
+        (Until::OfferedInside, Act::say(OFFER_INSIDE)),
+        (Until::Login, Act::ReadLine),
+        (Until::Accepted, Act::say(WELCOME)),
+        (Until::Quit, Act::ReadLine),
+        (Until::Over, Act::say(BYE)),
+    ]
+    .into_iter()
+    .filter(|(stage, _)| *stage <= until)
+    .map(|(_, act)| act)
+    .collect()
+}
+
+fn plays(name: &str, what: &str, expected: &str, script: impl IntoIterator<Item = Act>) -> Fault {
+    Fault::new(name, what, expected, Peer::Plays(vec![script.into_iter().collect()]))
+}
+
+/// All goes well up to here, and then this happens.
+fn then(
+    name: &str,
+    what: &str,
+    expected: &str,
+    until: Until,
+    acts: impl IntoIterator<Item = Act>,
+) -> Fault {
+    plays(name, what, expected, dialogue(until).into_iter().chain(acts))
+}
+
+fn forever(text: &str) -> Act {
+    Act::Loop(vec![Act::say(text)])
+}
+
+fn before_the_greeting() -> Vec<Fault> {
+    vec![
+        Fault::new("refused", "does not listen", FAILED_AT_PORT, Peer::Nobody),
+        Fault::new(
+            "no_such_host",
+            "has a name that does not exist",
+            // Without any resolver, nobody knows whether the name exists.
+            "connection_failed at /settings/{host} or provider_unavailable",
+            Peer::NoSuchHost,
+        ),
+        plays("closed_before_the_greeting", "closes at once", FAILED_AT_PORT, []),
+        plays("reset_before_the_greeting", "resets at once", FAILED_AT_PORT, [Act::Reset]),
+        plays(
+            "closed_in_the_greeting",
+            "closes in the greeting",
+            FAILED_AT_PORT,
+            [Act::say("220 m")],
+        ),
+        plays("silent_before_the_greeting", "never greets", TIMEOUT_AT_PORT, [Act::Hang])
+            .stalling(),
+        plays(
+            "slow_greeting",
+            "gives a byte of the greeting every 50 ms",
+            TIMEOUT_AT_PORT,
+            [
+                Act::say("220 "),
+                Act::Loop(vec![Act::say("m"), Act::Wait(Duration::from_millis(50))]),
+            ],
+        )
+        .stalling(),
+    ]
+}
+
+fn strange_greetings() -> Vec<Fault> {
+    let greets = |name: &str, what: &str, act: Act| plays(name, what, FAILED_AT_PORT, [act]);
+    vec![
+        greets("endless_greeting", "greets without an end of the line", forever("220 mail ")),
+        greets("endless_lines_of_greeting", "greets in lines without end", forever("220-mail\r\n")),
+        greets(
+            "long_greeting",
+            "greets with a line of 64 kilobytes",
+            Act::say(format!("220 {}\r\n", "m".repeat(64 * 1024))),
+        ),
+        greets("web_server", "is a web server", Act::say("HTTP/1.1 400 Bad Request\r\n\r\n")),
+        greets("pop3_server", "is a POP3 server", Act::say("+OK POP3 ready\r\n")),
+        greets("imap_server", "is an IMAP server", Act::say("* OK IMAP4rev1 ready\r\n")),
+        greets("ssh_server", "is an SSH server", Act::say("SSH-2.0-OpenSSH_9.9\r\n")),
+        greets("binary_greeting", "greets with binary garbage", Act::Say((0..=255).collect())),
+        greets("blank_greeting", "greets with an empty line", Act::say("\r\n")),
+        plays(
+            "greeting_of_another_code",
+            "greets with a code that welcomes nobody",
+            FAILED_AT_HOST,
+            [Act::say("250 mail.example.com\r\n"), Act::Hang],
+        ),
+    ]
+}
+
+fn tls() -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (name, what, certificate) in [
+        ("expired", "has a certificate that has expired", Certificate::Expired),
+        ("self_signed", "has signed its certificate itself", Certificate::SelfSigned),
+        ("other_name", "has a certificate for another name", Certificate::OtherName),
+    ] {
+        let script = [Act::Tls(certificate), Act::Hang];
+        let name = |place| format!("{place}_{name}");
+        let behind = dialogue(Until::Ready).into_iter().chain(script.clone());
+        faults.push(plays(&name("starttls"), what, FAILED_AT_HOST, behind));
+        faults.push(plays(&name("tls_port"), what, FAILED_AT_HOST, script).inside_tls());
+    }
+    let garbage = || Act::Say((0..=255).cycle().take(2048).collect());
+    let in_the_handshake = [
+        ("closed", "closes in the handshake", vec![]),
+        ("reset", "resets in the handshake", vec![Act::Reset]),
+        ("garbage", "answers the handshake with garbage", vec![garbage()]),
+        ("in_clear", "goes on in clear where the handshake is due", vec![Act::say(GREETING)]),
+    ];
+    for (name, what, acts) in in_the_handshake {
+        let name = |place| format!("{place}_{name}_in_the_handshake");
+        let acts = || acts.clone().into_iter();
+        // What comes behind the reply at once is a text in clear, which is another fault.
+        let pause = Act::Wait(Duration::from_millis(50));
+        let behind = dialogue(Until::Ready).into_iter().chain([pause]).chain(acts());
+        faults.push(plays(&name("starttls"), what, FAILED_AT_PORT, behind));
+        faults.push(plays(&name("tls_port"), what, FAILED_AT_PORT, acts()).inside_tls());
+    }
+    faults.push(
+        plays(
+            "tls_where_clear_text_is_due",
+            "waits for TLS on a port that begins in clear",
+            TIMEOUT_AT_PORT,
+            [Act::Tls(Certificate::Trusted)],
+        )
+        .stalling(),
+    );
+    faults.push(
+        plays(
+            "tls_port_silent_in_the_handshake",
+            "is silent in the handshake",
+            TIMEOUT,
+            [Act::Hang],
+        )
+        .inside_tls()
+        .stalling(),
+    );
+    faults.push(
+        plays(
+            "tls_port_silent_before_the_greeting",
+            "begins TLS and never greets",
+            TIMEOUT_AT_PORT,
+            [Act::Tls(Certificate::Trusted), Act::Hang],
+        )
+        .inside_tls()
+        .stalling(),
+    );
+    faults
+}
+
+fn silence() -> Vec<Fault> {
+    [
+        ("silent_after_ehlo", "never answers `EHLO`", Until::Hello),
+        ("silent_after_starttls", "never answers `STARTTLS`", Until::StartTls),
+        ("silent_in_the_handshake", "is silent in the handshake", Until::Ready),
+        ("silent_after_ehlo_inside", "never answers the `EHLO` inside TLS", Until::HelloInside),
+        ("silent_after_auth", "never answers `AUTH`", Until::Login),
+    ]
+    .into_iter()
+    .map(|(name, what, until)| then(name, what, TIMEOUT, until, [Act::Hang]).stalling())
+    .collect()
+}
+
+fn drops() -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (name, what, until) in [
+        ("after_the_greeting", "after the greeting", Until::Greeted),
+        ("at_ehlo", "at `EHLO`", Until::Hello),
+        ("after_ehlo", "after its answer to `EHLO`", Until::Offered),
+        ("at_starttls", "at `STARTTLS`", Until::StartTls),
+        ("after_the_handshake", "after the handshake", Until::Inside),
+        ("at_ehlo_inside", "at the `EHLO` inside TLS", Until::HelloInside),
+        ("after_ehlo_inside", "after its answer to the `EHLO` inside TLS", Until::OfferedInside),
+        ("at_auth", "at `AUTH`", Until::Login),
+    ] {
+        let closed =
+            then(&format!("closed_{name}"), &format!("closes {what}"), UNAVAILABLE, until, []);
+        faults.push(closed);
+    }
+    faults.push(then("reset_at_ehlo", "resets at `EHLO`", UNAVAILABLE, Until::Hello, [Act::Reset]));
+    faults.push(then("reset_at_auth", "resets at `AUTH`", UNAVAILABLE, Until::Login, [Act::Reset]));
+    faults.push(then(
+        "closed_in_the_reply_to_auth",
+        "closes in its answer to `AUTH`",
+        UNAVAILABLE,
+        Until::Login,
+        [Act::say("235 2.7.0 Authen")],
+    ));
+    faults
+}
+
+fn strange_replies() -> Vec<Fault> {
+    let to_hello =
+        |name: &str, what: &str, act: Act| then(name, what, FAILED_AT_PORT, Until::Hello, [act]);
+    let to_hello_inside = |name: &str, what: &str, act: Act| {
+        then(name, what, FAILED_AT_PORT, Until::HelloInside, [act])
+    };
+    let to_login =
+        |name: &str, what: &str, act: Act| then(name, what, UNEXPECTED, Until::Login, [act]);
+    let challenges = Act::Loop(vec![Act::say("334 \r\n"), Act::ReadLine]);
+    vec![
+        to_hello("endless_reply_to_ehlo", "answers `EHLO` without end", forever("250-X\r\n")),
+        to_hello("blank_reply_to_ehlo", "answers `EHLO` with an empty line", Act::say("\r\n")),
+        to_hello(
+            "binary_reply_to_ehlo",
+            "answers `EHLO` with garbage",
+            Act::Say((0..=255).collect()),
+        ),
+        to_hello_inside(
+            "endless_reply_to_ehlo_inside",
+            "answers the `EHLO` inside TLS without end",
+            forever("250-X\r\n"),
+        ),
+        to_login("endless_reply_to_auth", "answers `AUTH` without end", forever("235-X\r\n")),
+        to_login("endless_line_to_auth", "answers `AUTH` in one endless line", forever("235 X ")),
+        to_login("blank_reply_to_auth", "answers `AUTH` with an empty line", Act::say("\r\n")),
+        to_login("challenges_without_end", "asks for the credentials over and over", challenges),
+        then(
+            "echo_of_auth",
+            "answers `AUTH` with the credentials",
+            UNEXPECTED,
+            Until::Login,
+            [Act::say("550 5.7.0 "), Act::Echo],
+        ),
+        to_login("auth_forwarded", "answers `AUTH` with 251", Act::say("251 2.1.5 Will do\r\n")),
+    ]
+}
+
+/// What is unusual and no fault.
+fn harmless() -> Vec<Fault> {
+    fn each(change: impl Fn(&[u8]) -> Vec<Act>) -> Vec<Act> {
+        let acts = dialogue(Until::Over).into_iter();
+        acts.flat_map(|act| match act {
+            Act::Say(bytes) => change(&bytes),
+            other => vec![other],
+        })
+        .collect()
+    }
+    let bare = |bytes: &[u8]| {
+        vec![Act::Say(bytes.iter().copied().filter(|byte| *byte != b'\r').collect())]
+    };
+    let in_pieces = |bytes: &[u8], length: usize| {
+        let piece = |piece: &[u8]| [Act::Say(piece.to_vec()), Act::Wait(Duration::from_millis(1))];
+        bytes.chunks(length).flat_map(piece).collect::<Vec<_>>()
+    };
+    let lower = |bytes: &[u8]| vec![Act::Say(bytes.to_ascii_lowercase())];
+    let implicit = dialogue(Until::Over).into_iter().skip(6);
+    let implicit = [Act::Tls(Certificate::Trusted), Act::say(GREETING)].into_iter().chain(implicit);
+    let long_greeting = format!("{}{GREETING}", "220-mail.example.com\r\n".repeat(19));
+    let long_greeting =
+        [Act::say(long_greeting)].into_iter().chain(dialogue(Until::Over).into_iter().skip(1));
+    vec![
+        plays("harmless", "does everything right", VALID, dialogue(Until::Over)),
+        plays("harmless_tls_port", "does everything right inside TLS", VALID, implicit)
+            .inside_tls(),
+        plays("harmless_bare_line_feeds", "ends its lines without CR", VALID, each(bare)),
+        plays(
+            "harmless_byte_by_byte",
+            "gives every byte in a packet of its own",
+            VALID,
+            each(|bytes| in_pieces(bytes, 1)),
+        ),
+        plays(
+            "harmless_segments",
+            "gives its replies in several packets",
+            VALID,
+            each(|bytes| in_pieces(bytes, 7)),
+        ),
+        plays("harmless_lower_case", "writes everything in lower case", VALID, each(lower)),
+        plays("harmless_long_greeting", "greets in twenty lines", VALID, long_greeting),
+        then("harmless_farewell_missing", "never answers `QUIT`", VALID, Until::Quit, [Act::Hang]),
+        then("harmless_farewell_dropped", "resets at `QUIT`", VALID, Until::Quit, [Act::Reset]),
+        then("harmless_closed_after_auth", "closes after the login", VALID, Until::Accepted, []),
+    ]
+}
