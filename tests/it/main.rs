@@ -13,5 +13,6 @@ mod examples;
 mod fake;
 mod generated;
 mod http;
+mod linkage;
 mod process;
 mod support;

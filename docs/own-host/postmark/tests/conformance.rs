@@ -1,0 +1,3 @@
+//! The conformance kit, run on this provider.
+
+bonafide_testkit::conformance!(bonafide_postmark::Postmark);
