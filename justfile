@@ -1,4 +1,4 @@
-# What runs at every hand-in.
+# What runs for every change.
 ci: format lint test doc deny
 
 format:

@@ -307,6 +307,15 @@ fn kind(value: &RawValue) -> &'static str {
     }
 }
 
+/// Whether a value is written as a string, which half of a surrogate pair keeps from being one.
+fn is_broken_string(value: &RawValue) -> bool {
+    value.get().starts_with('"') && string(value).is_none()
+}
+
+fn broken_string(pointer: &str) -> Problem {
+    malformed(Some(pointer), "This string holds a `\\u` escape that lacks its second half.")
+}
+
 fn string(value: &RawValue) -> Option<Zeroizing<String>> {
     serde_json::from_str(value.get()).ok().map(Zeroizing::new)
 }
@@ -323,6 +332,9 @@ fn check_name(name: Option<&RawValue>) -> Result<(), Problem> {
         malformed(at, "`name` is required and missing.")
             .hint("Give the integration a name of 1 to 100 characters.")
     })?;
+    if is_broken_string(value) {
+        return Err(broken_string("/name"));
+    }
     let name = string(value).ok_or_else(|| {
         malformed(at, format!("`name` must be a string, but it is {}.", kind(value)))
     })?;
@@ -354,6 +366,9 @@ fn find_provider(
             malformed(at, "`provider_id` is required and missing.").with_hint(known(registry))
         );
     };
+    if is_broken_string(value) {
+        return Err(broken_string("/provider_id"));
+    }
     let Some(id) = string(value) else {
         let problem =
             malformed(at, format!("`provider_id` must be a string, but it is {}.", kind(value)));

@@ -35,7 +35,7 @@ pub(crate) fn start(format: Format) {
             .json()
             .flatten_event(true)
             .with_current_span(true)
-            .with_span_list(true)
+            .with_span_list(false)
             .with_filter(ours)
             .boxed(),
         Format::Text => lines.compact().with_target(false).with_filter(ours).boxed(),

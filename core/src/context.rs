@@ -11,6 +11,7 @@ use crate::descriptor::AllowedRequest;
 use crate::environment::{Environment, ProviderConfig};
 use crate::failure::Failure;
 use crate::http::{Method, Request};
+use crate::outcome::{Outcome, Warning};
 
 /// One check: its deadline, its trace id, and guarded ways to reach the provider.
 #[derive(Clone)]
@@ -58,14 +59,20 @@ impl Context {
         Request::new(self, Method::POST, path)
     }
 
-    /// Asks something that can add a warning to a pass and must never change the verdict: it gets half of the time
-    /// that is left, and `None` stands for every failure.
-    pub async fn aside<T: Send>(
+    /// A pass, with this warning where the answer to the question is no.
+    ///
+    /// The question never changes the verdict: it gets half of the time that is left, and a failure stands for
+    /// "nobody knows", which is no reason to warn.
+    pub async fn warn_unless(
         &self,
-        question: impl Future<Output = Result<T, Failure>> + Send,
-    ) -> Option<T> {
+        question: impl Future<Output = Result<bool, Failure>> + Send,
+        warning: Warning,
+    ) -> Outcome {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        timeout(left / 2, question).await.ok()?.ok()
+        match timeout(left / 2, question).await {
+            Ok(Ok(false)) => Outcome::valid().with_warning(warning),
+            Ok(Ok(true) | Err(_)) | Err(_) => Outcome::valid(),
+        }
     }
 
     /// When the check ends, with a verdict or without.

@@ -41,7 +41,7 @@ impl Context {
     /// The name is resolved once, every address it stands for is judged by the egress policy, and only judged
     /// addresses are dialled. Fails with `destination_forbidden` when one of them is forbidden, with
     /// `connection_failed` when there is no such name or nobody accepts, and with `provider_unavailable` when the
-    /// name cannot be looked up: that may be an outage of ours.
+    /// name cannot be looked up or no connection can be made from here: that is an outage of ours.
     pub async fn dial(&self, host: Field<&str>, port: Field<u16>) -> Result<TcpStream, Failure> {
         if !self.is_configured() {
             return Err(Failure::internal("the environment does not know this provider"));
@@ -73,13 +73,23 @@ impl Context {
                 .map_err(|forbidden| forbidden_destination(forbidden, host.name, port.name))?;
         }
         let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let mut fault_is_ours = true;
         for address in addresses {
             // An address that swallows packets leaves the others their share of the time.
             let share = until.saturating_duration_since(Instant::now()) / untried;
-            if let Ok(Ok(stream)) = timeout(share, connect(address)).await {
-                return Ok(stream);
+            match timeout(share, connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => fault_is_ours &= is_ours(&error),
+                Err(_) => fault_is_ours = false,
             }
             untried -= 1;
+        }
+        if fault_is_ours {
+            return Err(Failure::provider_unavailable()
+                .message(
+                    "No connection can be made from here at the moment, so there is no verdict.",
+                )
+                .note("the network or the system of this machine refuses connections"));
         }
         Err(Failure::connection_failed(port.name)
             .message("Nobody accepts connections at this host and port.")
@@ -128,6 +138,24 @@ async fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
         Err(_) => look_up(host, port).await,
     }
 }
+
+/// Whether a connection failed for a reason of this machine, which says nothing about the other one.
+fn is_ours(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::AddrNotAvailable
+            | ErrorKind::NetworkDown
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::OutOfMemory
+            | ErrorKind::PermissionDenied
+    ) || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
+}
+
+/// Out of file descriptors, in the system and in the process, and out of buffers. `std` has no kinds for them.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const ENOBUFS: i32 = 105;
 
 /// Whether a look-up failed for a reason that may pass. The standard library gives the resolver's reason as a text
 /// alone: glibc's and musl's words for `EAI_AGAIN`, or an error of the system behind it.

@@ -21,7 +21,7 @@ use crate::provider::ProviderValidator;
 use crate::settings::{SchemaError, SettingsSchema};
 
 /// How long connecting to a built-in host may take before it counts as a failure.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Leads a host and port that settings name to another address: how the sandbox and the tests point checks at
 /// their emulators. The address it returns is judged like any other.
@@ -242,6 +242,10 @@ fn judge_base_url(policy: &Policy, url: &Url) -> Result<(), String> {
     let literal = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        Some(Host::Domain(_)) if url.scheme() == "http" && policy.allows_nothing() => {
+            return Err("plain HTTP is only for allowed networks; `egress.allow` opens a network"
+                .to_owned());
+        }
         Some(Host::Domain(_)) => return Ok(()),
         None => return Err("it names no host".to_owned()),
     };

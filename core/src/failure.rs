@@ -350,6 +350,8 @@ pub(crate) fn settings_pointer(path: &[&str]) -> String {
     pointer
 }
 
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// The end of a check that did not pass: one problem or more, and what the logs and the caller need beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -443,9 +445,9 @@ impl Failure {
         self.change(|problem| problem.hint(hint))
     }
 
-    /// Says how long to wait before asking again.
+    /// Says how long to wait before asking again. A wait of more than a day is not worth passing on.
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.retry_after = wait.or(self.retry_after);
+        self.retry_after = wait.filter(|wait| *wait <= LONGEST_WAIT).or(self.retry_after);
         self
     }
 

@@ -28,8 +28,6 @@ const MOST_RETRIES: usize = 2;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// A provider that asks for more than this is not asked again within the check.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A wait longer than this is not worth passing on.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// One request to the provider. It is judged when it is sent; what cannot be built ends in a failure there.
 #[must_use]
@@ -275,8 +273,10 @@ impl Broken {
             }
             source = cause.source();
         }
-        let nothing_was_sent = error.is_connect();
-        let note = if nothing_was_sent { "connecting failed" } else { "the connection broke off" };
+        // A host that swallows packets would do so again, until the deadline.
+        let nothing_was_sent = error.is_connect() && !error.is_timeout();
+        let note =
+            if error.is_connect() { "connecting failed" } else { "the connection broke off" };
         Self { failure: Failure::provider_unavailable().note(note), nothing_was_sent }
     }
 }
@@ -306,9 +306,9 @@ impl Answer {
         self.status
     }
 
-    /// The body, where it is JSON of this shape.
+    /// The body, where it is JSON of this shape and not plainly somebody else's.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.body).ok()
+        if self.is_foreign() { None } else { serde_json::from_slice(&self.body).ok() }
     }
 
     /// The body as text without white space around it, where it is UTF-8.
@@ -320,9 +320,7 @@ impl Answer {
     pub fn is_foreign(&self) -> bool {
         let content_type =
             self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
-        content_type.contains("html")
-            || content_type.contains("problem+json")
-            || self.body.trim_ascii_start().starts_with(b"<")
+        content_type.contains("problem+json") || self.body.trim_ascii_start().starts_with(b"<")
     }
 
     /// What to conclude where the provider's own words decide nothing: limited for a 429, unavailable for a 408,
@@ -361,14 +359,14 @@ impl Answer {
         let now = SystemTime::now();
         let seconds = |text: &str| text.trim().parse().ok().map(Duration::from_secs);
         let until = |moment: SystemTime| moment.duration_since(now).unwrap_or_default();
-        let wait = match self.header("retry-after") {
+        match self.header("retry-after") {
             Some(text) => seconds(text).or_else(|| httpdate::parse_http_date(text).ok().map(until)),
             None => self.header("x-ratelimit-reset").and_then(seconds).map(|reset| {
                 let moment = UNIX_EPOCH.checked_add(reset).unwrap_or(now);
-                if reset > LONGEST_WAIT { until(moment) } else { reset }
+                // Nobody asks for a wait of years, so a number like that is a moment.
+                if reset > Duration::from_hours(24 * 365) { until(moment) } else { reset }
             }),
-        };
-        wait.filter(|wait| *wait <= LONGEST_WAIT)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The two traits: the one that an author implements, and the one that the registry hands out.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt as _;
 use schemars::JsonSchema;
@@ -14,6 +14,8 @@ use crate::environment::Environment;
 use crate::failure::{Cause, Failure, Problem};
 use crate::outcome::Outcome;
 use crate::settings::{CheckedSettings, SchemaError, SettingsSchema, SubmittedSettings};
+
+const PANICKED: &str = "the provider crate panicked";
 
 /// What the author of a provider implements, on a unit struct.
 ///
@@ -86,10 +88,16 @@ impl<P: Provider> ProviderValidator for P {
         let schema = environment.schema_of(self).map_err(|_| {
             Failure::internal("the settings schema does not compile").complete(title)
         })?;
-        let refuse = |problems| Failure::of_problems(problems).complete(title);
-        let settings: P::Settings = schema.read(&settings).map_err(refuse)?;
-        let problems = self.check(&settings);
-        if problems.is_empty() { Ok(CheckedSettings::new(settings)) } else { Err(refuse(problems)) }
+        let judge = || {
+            let settings: P::Settings = schema.read(&settings)?;
+            let problems = self.check(&settings);
+            if problems.is_empty() { Ok(CheckedSettings::new(settings)) } else { Err(problems) }
+        };
+        match catch_unwind(AssertUnwindSafe(judge)) {
+            Ok(Ok(settings)) => Ok(settings),
+            Ok(Err(problems)) => Err(Failure::of_problems(problems).complete(title)),
+            Err(_panic) => Err(Failure::internal(PANICKED).complete(title)),
+        }
     }
 
     async fn validate_settings(
@@ -104,7 +112,7 @@ impl<P: Provider> ProviderValidator for P {
         let check = AssertUnwindSafe(in_each_region(self, context, &settings)).catch_unwind();
         let result = match timeout_at(context.deadline(), check).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => Err(Failure::internal("the provider crate panicked")),
+            Ok(Err(_panic)) => Err(Failure::internal(PANICKED)),
             Err(_elapsed) => Err(Failure::new(Cause::ProviderTimeout)),
         };
         result.map(|outcome| outcome.complete(title)).map_err(|failure| failure.complete(title))

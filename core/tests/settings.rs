@@ -56,6 +56,7 @@ impl Provider for Example {
     };
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {
+        assert!(settings.region != "BREAK", "{:?}", settings.api_key);
         if settings.region == "WRONG" {
             vec![Problem::new(Cause::WrongCredentialKind).at("region")]
         } else {
@@ -169,6 +170,15 @@ fn the_schema_says_what_a_check_and_what_saving_needs() {
     assert!(schema.is_required_to_save("port"));
     assert!(!schema.is_required_to_save("name"));
     assert!(!document.to_string().contains("$ref"));
+}
+
+#[test]
+fn a_panic_in_the_authors_own_rules_is_a_failure_of_ours() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let settings = r#"{"api_key": "canary-1234", "region": "BREAK"}"#;
+    let submitted: SubmittedSettings = serde_json::from_str(settings).unwrap();
+    let failure = Example.check_settings(&environment(), submitted).unwrap_err();
+    assert_eq!(failure.cause(), Cause::Internal);
 }
 
 #[tokio::test]

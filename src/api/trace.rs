@@ -46,7 +46,13 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
     let start = Instant::now();
     let trace_id = Uuid::new_v4();
     request.extensions_mut().insert(TraceId(trace_id));
-    let method = request.method().clone();
+    // A method may be any word.
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => {
+            known.to_owned()
+        }
+        _ => "other".to_owned(),
+    };
     // Never the path as it came: it may hold anything.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = tracing::info_span!("request", %trace_id);
@@ -66,7 +72,7 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
         }
         let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(
-            %method,
+            method,
             route,
             status = response.status().as_u16(),
             account = remarks.account,

@@ -73,6 +73,11 @@ impl Policy {
         }
     }
 
+    /// Whether no network is allowed beside the public internet.
+    pub(crate) fn allows_nothing(&self) -> bool {
+        self.allow.is_empty()
+    }
+
     fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.iter().any(|network| network.contains(&address))

@@ -42,16 +42,33 @@ struct DomainPage {
 #[derive(Deserialize)]
 struct Domain {
     state: String,
-    #[serde(default)]
-    is_disabled: bool,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    is_disabled: Option<bool>,
     disabled: Option<Disablement>,
+}
+
+impl Domain {
+    fn is_disabled(&self) -> bool {
+        self.state == "disabled"
+            || self.is_disabled == Some(true)
+            || self.disabled.as_ref().is_some_and(Disablement::holds)
+    }
 }
 
 /// Why a domain is disabled. Mailgun leaves it out, or null, for one that is not.
 #[derive(Deserialize)]
 struct Disablement {
-    #[serde(default)]
-    code: String,
+    code: Option<String>,
+    reason: Option<String>,
+    permanently: Option<bool>,
+}
+
+impl Disablement {
+    fn holds(&self) -> bool {
+        let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        says(&self.code) || says(&self.reason) || self.permanently == Some(true)
+    }
 }
 
 /// Mailgun's own form of an error, and of a limit.
@@ -105,7 +122,7 @@ impl Provider for Mailgun {
         let path = ["v4", "domains", settings.domain.as_str()];
         let answer = context.get(&path).basic("api", &settings.api_key).send().await?;
         match (answer.status(), answer.json::<DomainPage>()) {
-            (200, Some(page)) => conclude_from_domain(&answer, &page.domain),
+            (200, Some(page)) => conclude_from_domain(&answer, settings, &page.domain),
             // A sending key may do nothing but send, so every other request calls it invalid.
             (401, _) if message(&answer).is_some_and(|text| is_refusal_of_key(&text)) => {
                 ask_to_send_nothing(context, settings).await
@@ -115,18 +132,50 @@ impl Provider for Mailgun {
     }
 }
 
-fn conclude_from_domain(answer: &Answer, domain: &Domain) -> Result<Outcome, Failure> {
-    let has_reason = domain.disabled.as_ref().is_some_and(|disabled| !disabled.code.is_empty());
-    match domain.state.as_str() {
-        state if state == "disabled" || domain.is_disabled || has_reason => {
-            let failure = Failure::account_suspended("domain")
-                .message("The key is real, but Mailgun has disabled the domain.")
-                .hint("Ask Mailgun's support why the domain is disabled.");
-            Err(answer.failure(failure))
-        }
-        "unverified" => Ok(Outcome::valid().with_warning(unverified())),
-        _ => Ok(Outcome::valid()),
+fn conclude_from_domain(
+    answer: &Answer,
+    settings: &Settings,
+    domain: &Domain,
+) -> Result<Outcome, Failure> {
+    if domain.is_disabled() {
+        let failure = Failure::account_suspended("domain")
+            .message("The key is real, but Mailgun has disabled the domain.")
+            .hint("Ask Mailgun's support why the domain is disabled.");
+        return Err(answer.failure(failure));
     }
+    let outcome = match domain.state.as_str() {
+        "active" => Outcome::valid(),
+        "unverified" => Outcome::valid().with_warning(unverified()),
+        _ => return Err(answer.no_verdict()),
+    };
+    Ok(match domain.kind.as_deref() {
+        Some("sandbox") => with_sender(outcome.with_warning(limited()), settings),
+        _ => with_sender(outcome, settings),
+    })
+}
+
+/// Mailgun signs for its domain, so a sender outside of it is not verified by anybody.
+fn with_sender(outcome: Outcome, settings: &Settings) -> Outcome {
+    let Some(sender) = &settings.sender_email else { return outcome };
+    let within = |inner: &str, outer: &str| {
+        let (inner, outer) = (inner.to_ascii_lowercase(), outer.to_ascii_lowercase());
+        inner == outer || inner.strip_suffix(&outer).is_some_and(|rest| rest.ends_with('.'))
+    };
+    let domain = settings.domain.as_str();
+    if within(sender.domain(), domain) || within(domain, sender.domain()) {
+        return outcome;
+    }
+    outcome.with_warning(
+        Warning::new(WarningCode::SenderUnverified)
+            .at("sender_email")
+            .hint("Use an address in the sending domain, or in the domain above it."),
+    )
+}
+
+fn limited() -> Warning {
+    Warning::new(WarningCode::AccountLimited).at("domain").hint(
+        "Until the plan is changed or the domain is your own, only authorised recipients get mail.",
+    )
 }
 
 fn unverified() -> Warning {
@@ -153,15 +202,11 @@ async fn ask_to_send_nothing(context: &Context, settings: &Settings) -> Result<O
                 .hint("Activate the account: Mailgun has sent a link by mail."),
         ))
     } else if says("domain is unverified") {
-        Ok(Outcome::valid().with_warning(unverified()))
+        Ok(with_sender(Outcome::valid().with_warning(unverified()), settings))
     } else if says("free accounts") || says("sandbox subdomains") {
-        Ok(Outcome::valid().with_warning(
-            Warning::new(WarningCode::AccountLimited)
-                .at("domain")
-                .hint("Until the plan is changed or the domain is your own, only authorised recipients get mail."),
-        ))
+        Ok(with_sender(Outcome::valid().with_warning(limited()), settings))
     } else if says("parameter") || says("need at least one") {
-        Ok(Outcome::valid())
+        Ok(with_sender(Outcome::valid(), settings))
     } else {
         Err(answer.no_verdict())
     }

@@ -123,16 +123,11 @@ struct SenderDomain {
 
 /// A pass, with a warning where the sender's domain may not be sent from.
 async fn outcome(context: &Context, settings: &Settings) -> Outcome {
-    let outcome = Outcome::valid();
-    let Some(sender) = &settings.default_sender_email else { return outcome };
-    if context.aside(is_verified(context, &settings.api_key, sender)).await != Some(false) {
-        return outcome;
-    }
-    outcome.with_warning(
-        Warning::new(WarningCode::SenderUnverified)
-            .at("default_sender_email")
-            .hint("Verify the domain and its DKIM record: Settings, Domains."),
-    )
+    let Some(sender) = &settings.default_sender_email else { return Outcome::valid() };
+    let warning = Warning::new(WarningCode::SenderUnverified)
+        .at("default_sender_email")
+        .hint("Verify the domain and its DKIM record: Settings, Domains.");
+    context.warn_unless(is_verified(context, &settings.api_key, sender), warning).await
 }
 
 async fn is_verified(

@@ -137,16 +137,11 @@ const MOST_SENDERS: usize = 1000;
 
 /// A pass, with a warning where SendGrid has verified neither the sender's domain nor its address.
 async fn outcome(context: &Context, settings: &Settings) -> Outcome {
-    let outcome = Outcome::valid();
-    let Some(sender) = &settings.default_sender_email else { return outcome };
-    if context.aside(is_verified(context, &settings.api_key, sender)).await != Some(false) {
-        return outcome;
-    }
-    outcome.with_warning(
-        Warning::new(WarningCode::SenderUnverified).at("default_sender_email").hint(
-            "Authenticate its domain or verify the address: Settings, Sender Authentication.",
-        ),
-    )
+    let Some(sender) = &settings.default_sender_email else { return Outcome::valid() };
+    let warning = Warning::new(WarningCode::SenderUnverified)
+        .at("default_sender_email")
+        .hint("Authenticate its domain or verify the address: Settings, Sender Authentication.");
+    context.warn_unless(is_verified(context, &settings.api_key, sender), warning).await
 }
 
 /// Asks for the domain first, which settles it for most; fails where the key may not know.

@@ -12,6 +12,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
 
 use crate::field::PORT;
 use crate::reply;
@@ -141,7 +142,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
                 "The server broke off in the middle of the dialogue, so there is no verdict.",
             )
         };
-        let command = command.to_string();
+        // It may hold the password.
+        let command = Zeroizing::new(command.to_string());
         let written = async {
             self.stream.write_all(command.as_bytes()).await?;
             self.stream.flush().await

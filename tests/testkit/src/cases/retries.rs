@@ -87,7 +87,9 @@ async fn asks_no_more_than_it_may(
             1,
         ),
     ] {
-        let server = Faulty::answering(status, headers, "").await;
+        // Without a body, a provider that documents none would be believed.
+        let body = if status == 401 { "<html></html>" } else { "" };
+        let server = Faulty::answering(status, headers, body).await;
         let regions = vec![server.url(); validator.descriptor().base_urls().len()];
         let environment =
             Way { regions, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
