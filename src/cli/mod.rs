@@ -1,5 +1,6 @@
 //! The command line.
 
+mod new_provider;
 mod providers;
 mod schema;
 mod serve;
@@ -38,6 +39,10 @@ enum Command {
     /// Work with the schemas of the providers' settings
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Write a provider crate to begin with
+    ///
+    /// It compiles, passes its tests and works in the sandbox; its host, path and answers are made up.
+    NewProvider(new_provider::Arguments),
 }
 
 /// How a command prints what it found.
@@ -125,6 +130,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
         Command::Validate(arguments) => block_on(validate::run(arguments, registry)),
         Command::Providers(arguments) => providers::run(&arguments, registry),
         Command::Schema(command) => schema::run(command, registry),
+        Command::NewProvider(arguments) => new_provider::run(&arguments, &registry),
     }
 }
 

@@ -14,5 +14,6 @@ mod fake;
 mod generated;
 mod http;
 mod linkage;
+mod new_provider;
 mod process;
 mod support;
