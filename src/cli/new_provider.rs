@@ -364,7 +364,7 @@ mod tests {
 
     fn place(checkout: Option<&str>) -> Place {
         let form = Form::Own { checkout: checkout.map(PathBuf::from), inside: None };
-        Place { folder: PathBuf::from("/work/bonafide-acme"), form }
+        Place { folder: PathBuf::from("/srv/bonafide-acme"), form }
     }
 
     fn acme(place: &Place) -> Crate<'_> {
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_path_is_written_as_toml_has_it() {
-        let root = "/work/@testkit@ \"quoted\" 'and' \\ back";
+        let root = "/srv/@testkit@ \"quoted\" 'and' \\ back";
         let place = place(Some(root));
         let manifest: toml::Table = acme(&place).manifest().unwrap().parse().unwrap();
         assert_eq!(

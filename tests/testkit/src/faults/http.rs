@@ -465,6 +465,14 @@ fn harmless(scene: &Scene) -> Vec<Fault> {
             &headers,
             [Act::Read],
         ),
+        // What a body is, it shows by itself: a wrong label is no reason to call a key unknown.
+        goes_on(
+            scene,
+            "harmless_content_type",
+            "answers as documented, and calls it HTML",
+            &[("content-type", "text/html; charset=utf-8")],
+            [Act::Read],
+        ),
         goes_on(
             scene,
             "harmless_interim_answers",
