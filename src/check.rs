@@ -91,12 +91,13 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    fn passed(descriptor: &'static Descriptor, outcome: &Outcome, trace_id: Uuid) -> Self {
+    /// A report of this verdict with nothing to tell.
+    fn new(verdict: Verdict, provider: Option<&'static Descriptor>, trace_id: Uuid) -> Self {
         Self {
-            verdict: Verdict::Valid,
-            provider: Some(descriptor),
-            data: outcome.data().cloned(),
-            warnings: outcome.warnings().to_vec(),
+            verdict,
+            provider,
+            data: None,
+            warnings: Vec::new(),
             problems: Vec::new(),
             message: String::new(),
             retry_after: None,
@@ -107,19 +108,22 @@ impl Report {
         }
     }
 
+    fn passed(descriptor: &'static Descriptor, outcome: &Outcome, trace_id: Uuid) -> Self {
+        Self {
+            data: outcome.data().cloned(),
+            warnings: outcome.warnings().to_vec(),
+            ..Self::new(Verdict::Valid, Some(descriptor), trace_id)
+        }
+    }
+
     fn failed(provider: Option<&'static Descriptor>, failure: &Failure, trace_id: Uuid) -> Self {
         Self {
-            verdict: failure.cause().verdict(),
-            provider,
-            data: None,
-            warnings: Vec::new(),
             problems: failure.problems().to_vec(),
             message: failure.summary().to_owned(),
             retry_after: failure.wait(),
-            trace_id,
-            elapsed: Duration::ZERO,
             provider_status: failure.status(),
             note: failure.remark(),
+            ..Self::new(failure.cause().verdict(), provider, trace_id)
         }
     }
 
@@ -130,17 +134,9 @@ impl Report {
                 Self::failed(refused.provider, &failure, trace_id)
             }
             _ => Self {
-                verdict: Verdict::Rejected,
-                provider: refused.provider,
-                data: None,
-                warnings: Vec::new(),
                 problems: refused.problems,
                 message: NOT_VALID.to_owned(),
-                retry_after: None,
-                trace_id,
-                elapsed: Duration::ZERO,
-                provider_status: None,
-                note: None,
+                ..Self::new(Verdict::Rejected, refused.provider, trace_id)
             },
         }
     }

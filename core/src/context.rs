@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use url::Url;
@@ -43,7 +44,7 @@ impl Context {
         requests: &'static [AllowedRequest],
         trace_id: Uuid,
     ) -> Self {
-        let timeout = config.as_ref().map_or(std::time::Duration::ZERO, |config| config.timeout);
+        let timeout = config.as_ref().map_or(Duration::ZERO, |config| config.timeout);
         let deadline = Instant::now() + timeout;
         Self { environment, config, requests, deadline, trace_id, region: 0 }
     }
@@ -68,8 +69,7 @@ impl Context {
         question: impl Future<Output = Result<bool, Failure>> + Send,
         warning: Warning,
     ) -> Outcome {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match timeout(left / 2, question).await {
+        match timeout(self.time_left() / 2, question).await {
             Ok(Ok(false)) => Outcome::valid().with_warning(warning),
             Ok(Ok(true) | Err(_)) | Err(_) => Outcome::valid(),
         }
@@ -88,6 +88,10 @@ impl Context {
     /// Whether a host that the settings name speaks TLS from the first byte on this port.
     pub fn speaks_implicit_tls(&self, port: u16) -> bool {
         self.config.as_ref().is_some_and(|config| config.implicit_tls_ports.contains(&port))
+    }
+
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     pub(crate) fn allows(&self, method: &str, path: &[&str]) -> bool {

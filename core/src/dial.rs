@@ -46,10 +46,9 @@ impl Context {
         if !self.is_configured() {
             return Err(Failure::internal("the environment does not know this provider"));
         }
-        let left = self.deadline().saturating_duration_since(Instant::now());
         // Half of what is left: a server that cannot be reached is a fault of the settings, and there must be
         // time to say so.
-        let until = Instant::now() + CONNECT_TIMEOUT.min(left / 2);
+        let until = Instant::now() + CONNECT_TIMEOUT.min(self.time_left() / 2);
         let addresses = match self.environment().route(host.value, port.value) {
             Some(address) => vec![address],
             None => match timeout_at(until, resolve(host.value, port.value)).await {

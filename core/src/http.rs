@@ -12,7 +12,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, H
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -200,8 +200,7 @@ impl<'a> Request<'a> {
             };
             let Some(wait) = wait else { return result };
             let pause = wait.max(self.backoff(retry));
-            let left = self.context.deadline().saturating_duration_since(Instant::now());
-            if pause > left / 2 {
+            if pause > self.context.time_left() / 2 {
                 return result;
             }
             sleep(pause).await;
