@@ -31,10 +31,8 @@ pub fn a_check_that_is_dropped_leaves_nothing_behind(subject: &Subject<'_>) -> R
         for (place, what) in places {
             // In a runtime of its own, where no task of another check ends meanwhile.
             let left = block_on(async {
-                Ok::<_, String>(
-                    Held::at(validator, &played.exchange, place).await?.drop_the_check().await,
-                )
-            })?;
+                Held::at(validator, &played.exchange, place).await?.drop_the_check().await
+            });
             // What is left behind once is left behind everywhere, and it takes its time to be sure.
             left.map_err(|finding| {
                 format!("exchange `{}`, {what}: {finding}", played.exchange.name)

@@ -98,6 +98,26 @@ provider!(Spawning, Settings, EXCHANGES, async |context: &Context, settings: &Se
     outcome
 });
 
+/// Is content with a greeting, and leaves a task behind where it does not hear one.
+async fn lingers(context: &Context, settings: &MailSettings) -> Result<Outcome, Failure> {
+    let waiting = tokio::spawn(std::future::pending::<()>());
+    let host = Field::new("host", settings.host.as_str());
+    let stream = context.dial(host, Field::new("port", settings.port.number())).await?;
+    let mut greeting = String::new();
+    let heard = BufReader::new(stream).read_line(&mut greeting).await;
+    waiting.abort();
+    heard.map(|_| Outcome::valid()).map_err(|_| Failure::provider_unavailable())
+}
+provider!(
+    Lingering,
+    MailSettings,
+    MAIL_EXCHANGES,
+    lingers,
+    "9005",
+    "lingering",
+    Destination::NamedBySettings
+);
+
 provider!(Leaking, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
     let context: &'static Context = Box::leak(Box::new(context.clone()));
     let request = context.get(&["v1", "me"]).bearer(&settings.api_key);
@@ -319,6 +339,12 @@ fn what_a_dropped_check_leaves_behind() {
     fails(
         dropped(&Spawning),
         &["exchange `works`, step 1: the check is dropped, and 1 of its tasks go on: spawn none"],
+    );
+    fails(
+        dropped(&Lingering),
+        &[
+            "exchange `works`, where the server never greets: the check is dropped, and 1 of its tasks",
+        ],
     );
     fails(
         dropped(&Leaking),
