@@ -212,3 +212,29 @@ field! {
     parse |text: &str| Some(text.to_owned())
 }
 text_field!(Text);
+
+/// The fields that many mail services need to save an integration, to be flattened into its settings:
+///
+/// ```
+/// # use bonafide_core::prelude::*;
+/// #[derive(Debug, Deserialize, JsonSchema)]
+/// pub struct Settings {
+///     /// A key that may send mail.
+///     #[schemars(title = "API key")]
+///     pub api_key: ApiKey,
+///     #[serde(flatten)]
+///     pub sender: DefaultSender,
+/// }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct DefaultSender {
+    /// The name that recipients see.
+    #[schemars(title = "Default sender name", example = &"Example News")]
+    pub default_sender_name: Option<Text>,
+    /// The address that mail is sent from. The provider must have verified the address or its domain.
+    #[schemars(title = "Default sender email", example = &"news@example.com")]
+    pub default_sender_email: Option<EmailAddress>,
+    /// The address that answers go to.
+    #[schemars(title = "Default reply-to email", example = &"help@example.com")]
+    pub default_reply_to_email: Option<EmailAddress>,
+}

@@ -115,7 +115,13 @@ impl<P: Provider> ProviderValidator for P {
             Ok(Err(_panic)) => Err(Failure::internal(PANICKED)),
             Err(_elapsed) => Err(Failure::new(Cause::ProviderTimeout)),
         };
-        result.map(|outcome| outcome.complete(title)).map_err(|failure| failure.complete(title))
+        result.map(|outcome| outcome.complete(title)).map_err(|failure| {
+            match (failure.status(), context.last_status()) {
+                (None, Some(status)) => failure.provider_status(status),
+                _ => failure,
+            }
+            .complete(title)
+        })
     }
 }
 
