@@ -12,6 +12,7 @@ mod config;
 mod examples;
 mod fake;
 mod generated;
+mod guide;
 mod http;
 mod linkage;
 mod new_provider;
