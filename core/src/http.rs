@@ -12,7 +12,6 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, H
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::time::sleep;
 use url::Url;
 use zeroize::Zeroizing;
@@ -20,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::egress::Forbidden;
 use crate::failure::{Cause, Failure};
+use crate::pointer;
 
 /// The largest answer that is read unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 1024 * 1024;
@@ -316,7 +316,7 @@ impl Answer {
 
     /// One value of the body, by its RFC 6901 pointer, where it is there and of this type.
     pub fn at<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
-        T::deserialize(self.json::<Value>()?.pointer_mut(pointer)?.take()).ok()
+        if self.is_foreign() { None } else { pointer::find(&self.body, pointer) }
     }
 
     /// The status, and the word of the provider's own that stands at this pointer: the pair that decides what a
