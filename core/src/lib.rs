@@ -11,6 +11,7 @@ pub mod field;
 mod http;
 mod outcome;
 mod provider;
+mod schema;
 mod settings;
 
 pub use crate::context::Context;

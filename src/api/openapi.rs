@@ -125,7 +125,7 @@ fn paths(checks: &Checks) -> Value {
         "/v1/hood/providers/{id}/schema": {"get": {
             "operationId": "getSettingsSchema",
             "summary": "The JSON Schema of a provider's settings",
-            "description": "Draft 2020-12. `required` lists what a validation needs, `x-required-to-save` what saving an integration needs.",
+            "description": "Draft 2020-12. `required` lists what a validation needs, that of `$defs/save` what saving an integration needs.",
             "parameters": [{"$ref": "#/components/parameters/ProviderId"}],
             "responses": guarded(json!({
                 "200": {
@@ -292,7 +292,8 @@ fn schemas(checks: &Checks) -> Value {
         let name = format!("Settings.{}", descriptor.name);
         let mut settings = settings.document().clone();
         if let Some(settings) = settings.as_object_mut() {
-            settings.shift_remove("$schema");
+            // What concerns a document of its own means nothing inside of another.
+            settings.retain(|keyword, _| !keyword.starts_with('$'));
         }
         requests.push(json!({
             "title": descriptor.title,
