@@ -13,6 +13,7 @@ mod outcome;
 mod pointer;
 pub mod prelude;
 mod provider;
+mod schema;
 mod settings;
 
 pub use crate::context::Context;

@@ -63,19 +63,17 @@ fn json_schemas(checks: &Checks) -> Result<Vec<(String, Value)>, CommandError> {
     let mut index = Vec::new();
     for validator in checks.registry().iter() {
         let descriptor = validator.descriptor();
-        let schema = checks
-            .environment()
-            .schema_of(validator)
-            .map_err(|error| CommandError::Usage(error.to_string()))?;
+        let schema = checks.published_schema(validator).map_err(StartError::from)?;
         let name = format!("{}.schema.json", descriptor.name);
         index.push(json!({
             "id": descriptor.id,
             "type": descriptor.provider_type,
             "name": descriptor.name,
             "title": descriptor.title,
+            "version": checks.version(descriptor),
             "schema": name,
         }));
-        files.push((name, schema.document().clone()));
+        files.push((name, schema));
     }
     files.push(("index.json".to_owned(), json!({"total": index.len(), "items": index})));
     Ok(files)
