@@ -16,4 +16,5 @@ mod http;
 mod linkage;
 mod new_provider;
 mod process;
+mod schema_export;
 mod support;
