@@ -18,3 +18,4 @@ mod new_provider;
 mod process;
 mod schema_export;
 mod support;
+mod tools;
