@@ -37,7 +37,7 @@ fn run(test: &str, browser: bool) {
         return say(test, &format!("skipped, {missing}"));
     }
     let export = tempfile::tempdir().unwrap();
-    for format in ["json-schema", "openapi"] {
+    for format in ["json-schema", "openapi", "typescript"] {
         let output = bonafide(&["schema", "export", "--format", format, "--out"])
             .arg(export.path())
             .output()
@@ -54,7 +54,7 @@ fn run(test: &str, browser: bool) {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let passed = said.lines().find_map(|line| line.strip_prefix("ℹ pass ")).unwrap_or("0");
     assert_ne!(passed, "0", "{said}");
-    say(test, &format!("{passed} tests, all right"));
+    say(test, &format!("all right, tests: {passed}"));
 }
 
 #[test]
