@@ -83,11 +83,15 @@ fn the_page_about_forms_shows_the_tested_lines_and_every_form() {
     let form = std::fs::read_to_string(in_repository("tests/node/form.jsx")).unwrap();
     assert!(
         page.contains(&format!("```jsx\n{form}```\n")),
-        "docs/forms.md quotes tests/node/form.jsx otherwise"
+        "docs/forms.md does not quote tests/node/form.jsx as it is: copy it there"
     );
     for folder in std::fs::read_dir(in_repository("plugins")).unwrap() {
         let picture = format!("images/forms/{}.png", folder.unwrap().file_name().to_str().unwrap());
         assert!(page.contains(&picture), "docs/forms.md does not show {picture}");
-        assert!(in_repository("docs").join(&picture).exists(), "there is no docs/{picture}");
+        let size = std::fs::metadata(in_repository("docs").join(&picture)).map(|file| file.len());
+        assert!(
+            size.is_ok_and(|bytes| (1..60_000).contains(&bytes)),
+            "docs/{picture} is missing or too large: `BONAFIDE_REFRESH=1 cargo test --test it tools` takes it"
+        );
     }
 }
