@@ -28,6 +28,12 @@ pub(crate) struct Checks {
 #[error("{0}")]
 pub struct SchemaDefect(String);
 
+impl SchemaDefect {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Checks {
     pub(crate) fn new(registry: Registry, environment: Environment) -> Self {
         Self { registry, environment }

@@ -301,6 +301,19 @@ proptest! {
     }
 
     #[test]
+    fn an_address_is_one_for_tools_that_judge_the_format(
+        text in "[a-z.!{|~+-]{1,5}@[a-zA-Z0-9.-]{1,12}",
+        form in EmailAddress::PATTERN.trim_matches(['^', '$']),
+    ) {
+        // What the most widely used of them, ajv-formats 3, takes for an e-mail address.
+        let format = regex::Regex::new(
+            r"(?i)^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"
+        ).unwrap();
+        prop_assert!(format.is_match(&form), "{}", form);
+        prop_assert!(EmailAddress::parse(&text).is_none() || format.is_match(&text), "{}", text);
+    }
+
+    #[test]
     fn a_port_is_a_number_from_1_to_65535(number in 0_u32..100_000) {
         let port = Port::parse(&number.to_string());
         prop_assert_eq!(port.map(|port| u32::from(port.number())), (1..65_536).contains(&number).then_some(number));

@@ -17,4 +17,6 @@ mod http;
 mod linkage;
 mod new_provider;
 mod process;
+mod schema_export;
 mod support;
+mod tools;

@@ -39,6 +39,7 @@ macro_rules! conformance {
         $crate::conformance! { @cases $provider;
             the_descriptor_is_well_formed
             the_schema_is_well_formed
+            schema_and_code_agree_on_generated_settings
             the_exchanges_are_well_formed
             each_exchange_leads_to_its_verdict_alone
             each_exchange_leads_to_its_verdict_among_all

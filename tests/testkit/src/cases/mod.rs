@@ -1,5 +1,6 @@
 //! What every provider must do. Each case is a plain function that says what is wrong, if anything is.
 
+mod agreement;
 mod documented;
 mod identity;
 mod local;
@@ -10,6 +11,7 @@ mod retries;
 mod rubber_stamps;
 mod schema;
 
+pub use self::agreement::schema_and_code_agree_on_generated_settings;
 pub use self::documented::{
     each_exchange_leads_to_its_verdict_alone, each_exchange_leads_to_its_verdict_among_all,
     no_text_holds_a_secret, the_exchanges_are_well_formed,
