@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use bonafide_core::{Descriptor, Environment, Failure, Outcome, Problem, Verdict, Warning};
+use bonafide_core::{
+    Descriptor, Environment, Failure, Outcome, Problem, ProviderValidator, Verdict, Warning,
+};
 use bonafide_registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +28,12 @@ pub(crate) struct Checks {
 #[error("{0}")]
 pub struct SchemaDefect(String);
 
+impl SchemaDefect {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Checks {
     pub(crate) fn new(registry: Registry, environment: Environment) -> Self {
         Self { registry, environment }
@@ -47,6 +55,22 @@ impl Checks {
                 .map_err(|error| SchemaDefect(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// The schema of a provider's settings, as it is published.
+    pub(crate) fn published_schema(
+        &self,
+        validator: &dyn ProviderValidator,
+    ) -> Result<Value, SchemaDefect> {
+        let schema = self.environment.schema_of(validator);
+        let schema = schema.map_err(|error| SchemaDefect(error.to_string()))?;
+        Ok(schema.published(self.version(validator.descriptor())))
+    }
+
+    /// The version of the crate that brings the provider.
+    pub(crate) fn version(&self, descriptor: &Descriptor) -> &'static str {
+        // Whoever has a descriptor has it from the registry.
+        self.registry.version(descriptor.id).unwrap_or_default()
     }
 
     /// Judges a request body, asks the provider, and reports.

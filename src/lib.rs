@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod providers;
 mod request;
+mod schema;
 mod telemetry;
 
 use bonafide_registry::Registry;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -23,6 +24,8 @@ pub struct Context {
     deadline: Instant,
     trace_id: Uuid,
     region: usize,
+    /// The status that the provider answered with last; 0 before it answered. All regions share it.
+    status: Arc<AtomicU16>,
 }
 
 impl fmt::Debug for Context {
@@ -46,7 +49,15 @@ impl Context {
     ) -> Self {
         let timeout = config.as_ref().map_or(Duration::ZERO, |config| config.timeout);
         let deadline = Instant::now() + timeout;
-        Self { environment, config, requests, deadline, trace_id, region: 0 }
+        Self {
+            environment,
+            config,
+            requests,
+            deadline,
+            trace_id,
+            region: 0,
+            status: Arc::default(),
+        }
     }
 
     /// A `GET` of this path under the provider's base URL. Each segment is escaped, so it may hold anything.
@@ -88,6 +99,14 @@ impl Context {
     /// Whether a host that the settings name speaks TLS from the first byte on this port.
     pub fn speaks_implicit_tls(&self, port: u16) -> bool {
         self.config.as_ref().is_some_and(|config| config.implicit_tls_ports.contains(&port))
+    }
+
+    pub(crate) fn record_status(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_status(&self) -> Option<u16> {
+        Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
     pub(crate) fn time_left(&self) -> Duration {

@@ -52,6 +52,18 @@ pub struct BaseUrl {
     pub url: &'static str,
 }
 
+impl BaseUrl {
+    /// Where a provider answers that has no regions, or its first region.
+    pub const fn main(url: &'static str) -> Self {
+        Self { key: "base_url", url }
+    }
+
+    /// Another region. The key is the provider's to choose; it ends with `_base_url`.
+    pub const fn region(key: &'static str, url: &'static str) -> Self {
+        Self { key, url }
+    }
+}
+
 /// A request that a provider's checks may send. Any other is refused before it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowedRequest {

@@ -451,7 +451,7 @@ impl Failure {
         self
     }
 
-    /// Keeps the HTTP status or SMTP reply code that led here, for the log.
+    /// Keeps the reply code that led here, for the log. HTTP statuses are kept without being asked for.
     pub fn provider_status(mut self, status: u16) -> Self {
         self.provider_status = Some(status);
         self

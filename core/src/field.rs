@@ -110,7 +110,7 @@ field! {
     ApiKey, holds SecretString,
     pattern r"^[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff]+$", max_length 4096,
     expected "free of white space, control characters and invisible characters",
-    schema {"format": "password", "writeOnly": true},
+    schema {"format": "password", "writeOnly": true, "examples": ["this-is-no-real-key"]},
     parse |text: &str| Some(SecretString::from(text))
 }
 secret_field!(ApiKey);
@@ -122,19 +122,21 @@ field! {
     Password, holds SecretString,
     pattern r"^[^\u0000-\u001f\u007f-\u009f]+$", max_length 4096,
     expected "free of control characters",
-    schema {"format": "password", "writeOnly": true},
+    schema {"format": "password", "writeOnly": true, "examples": ["this is no real password"]},
     parse |text: &str| Some(SecretString::from(text))
 }
 secret_field!(Password);
 
 field! {
-    /// An e-mail address, `local@domain`, in the form that HTML's `<input type=email>` takes
-    /// (<https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address>).
+    /// An e-mail address, `local@domain`: a dot-atom (RFC 5322) and a domain name of two labels or more.
+    ///
+    /// Whatever has this form is an address for tools that judge `"format": "email"` too, which the form that HTML's
+    /// `<input type=email>` takes is not: it lets dots stand anywhere, and hosts without a domain.
     EmailAddress, holds String,
-    pattern r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$",
+    pattern r"^[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-](?:\.?[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]){0,63}@(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$",
     max_length 254,
     expected "an e-mail address, such as `news@example.com`",
-    schema {"format": "email"},
+    schema {"format": "email", "examples": ["news@example.com"]},
     parse |text: &str| Some(text.to_owned())
 }
 text_field!(EmailAddress);
@@ -151,7 +153,7 @@ field! {
     PhoneNumber, holds String,
     pattern r"^\+[1-9][0-9]{6,14}$", max_length 16,
     expected "a phone number in E.164 form: `+` and 7 to 15 digits, such as `+12185550100`",
-    schema {},
+    schema {"examples": ["+12185550100"]},
     parse |text: &str| Some(text.to_owned())
 }
 text_field!(PhoneNumber);
@@ -164,7 +166,7 @@ field! {
     HostName, holds String,
     pattern r"^[a-zA-Z0-9._:%\[\]-]+$", max_length 253,
     expected "a host name, such as `smtp.example.com`",
-    schema {},
+    schema {"examples": ["smtp.example.com"]},
     parse |text: &str| Some(text.to_owned())
 }
 text_field!(HostName);
@@ -175,7 +177,7 @@ field! {
     pattern r"^(?:[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$",
     max_length 253,
     expected "a domain name, such as `mg.example.com`",
-    schema {},
+    schema {"examples": ["mg.example.com"]},
     parse |text: &str| Some(text.to_owned())
 }
 text_field!(DomainName);
@@ -186,7 +188,7 @@ field! {
     pattern r"^(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})$",
     max_length 5,
     expected "a port number from 1 to 65535, such as `587`",
-    schema {},
+    schema {"examples": ["587"]},
     parse |text: &str| text.parse().ok()
 }
 
@@ -208,7 +210,33 @@ field! {
     Text, holds String,
     pattern r"^[^\u0000-\u001f\u007f-\u009f]+$", max_length 255,
     expected "a text on one line",
-    schema {},
+    schema {"examples": ["Example"]},
     parse |text: &str| Some(text.to_owned())
 }
 text_field!(Text);
+
+/// The fields that many mail services need to save an integration, to be flattened into its settings:
+///
+/// ```
+/// # use bonafide_core::prelude::*;
+/// #[derive(Debug, Deserialize, JsonSchema)]
+/// pub struct Settings {
+///     /// A key that may send mail.
+///     #[schemars(title = "API key")]
+///     pub api_key: ApiKey,
+///     #[serde(flatten)]
+///     pub sender: DefaultSender,
+/// }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct DefaultSender {
+    /// The name that recipients see.
+    #[schemars(title = "Default sender name", example = &"Example News")]
+    pub default_sender_name: Option<Text>,
+    /// The address that mail is sent from. The provider must have verified the address or its domain.
+    #[schemars(title = "Default sender email", example = &"news@example.com")]
+    pub default_sender_email: Option<EmailAddress>,
+    /// The address that answers go to.
+    #[schemars(title = "Default reply-to email", example = &"help@example.com")]
+    pub default_reply_to_email: Option<EmailAddress>,
+}

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::egress::Forbidden;
 use crate::failure::{Cause, Failure};
+use crate::pointer;
 
 /// The largest answer that is read unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 1024 * 1024;
@@ -228,15 +229,13 @@ impl<'a> Request<'a> {
             .await
             .map_err(|error| Broken::of(&error))?;
         let status = response.status().as_u16();
+        self.context.record_status(status);
         let headers = std::mem::take(response.headers_mut());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| Broken::of(&error))? {
             if body.len() + chunk.len() > self.limit {
                 let failure = Failure::unexpected_response().note("the answer is too long");
-                return Err(Broken {
-                    failure: failure.provider_status(status),
-                    nothing_was_sent: false,
-                });
+                return Err(Broken { failure, nothing_was_sent: false });
             }
             body.extend_from_slice(&chunk);
         }
@@ -310,6 +309,27 @@ impl Answer {
         if self.is_foreign() { None } else { serde_json::from_slice(&self.body).ok() }
     }
 
+    /// The body, where the status is 200 too.
+    pub fn ok<T: DeserializeOwned>(&self) -> Option<T> {
+        if self.status == 200 { self.json() } else { None }
+    }
+
+    /// One value of the body, by its RFC 6901 pointer, where it is there and of this type.
+    pub fn at<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
+        if self.is_foreign() { None } else { pointer::find(&self.body, pointer) }
+    }
+
+    /// The status, and the word of the provider's own that stands at this pointer: the pair that decides what a
+    /// refusal means. Without the word nothing is decided, for any proxy refuses with the same statuses.
+    pub fn refusal<T: DeserializeOwned>(&self, pointer: &str) -> (u16, Option<T>) {
+        (self.status, self.at(pointer))
+    }
+
+    /// What an answer with the status 200 lists at this pointer; [`no_verdict`](Self::no_verdict) for any other answer.
+    pub fn list<T: DeserializeOwned>(&self, pointer: &str) -> Result<Vec<T>, Failure> {
+        self.at(pointer).filter(|_| self.status == 200).ok_or_else(|| self.no_verdict())
+    }
+
     /// The body as text without white space around it, where it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.body).ok().map(str::trim)
@@ -330,7 +350,7 @@ impl Answer {
             408 | 425 | 500..=599 => Cause::ProviderUnavailable,
             _ => Cause::UnexpectedResponse,
         };
-        self.failure(Failure::new(cause).retry_after(self.retry_after()))
+        Failure::new(cause).retry_after(self.retry_after())
     }
 
     /// How long to wait before asking again, where the answer says that this may change it.
@@ -341,11 +361,6 @@ impl Answer {
             429 => asked.filter(|wait| *wait <= LONGEST_PAUSE),
             _ => None,
         }
-    }
-
-    /// Keeps the status of this answer with a failure, for the log.
-    pub fn failure(&self, failure: Failure) -> Failure {
-        failure.provider_status(self.status)
     }
 
     fn header(&self, name: &str) -> Option<&str> {

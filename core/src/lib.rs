@@ -10,7 +10,10 @@ mod failure;
 pub mod field;
 mod http;
 mod outcome;
+mod pointer;
+pub mod prelude;
 mod provider;
+mod schema;
 mod settings;
 
 pub use crate::context::Context;
@@ -32,8 +35,3 @@ pub use async_trait::async_trait;
 pub use inventory;
 /// What reads a secret's text, in the one place where it is sent.
 pub use secrecy::ExposeSecret;
-
-/// Holds the code of the guide to what it says: it is compiled with the tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/adding-a-provider.md")]
-mod adding_a_provider {}

@@ -78,6 +78,18 @@ impl Serialize for WarningCode {
 /// A finding that does not stand in the way of a pass.
 pub type Warning = Finding<WarningCode>;
 
+impl Warning {
+    /// The provider has not verified the sender that this field names.
+    pub fn sender_unverified(field: &str) -> Self {
+        Self::new(WarningCode::SenderUnverified).at(field)
+    }
+
+    /// The account does not list the number in this field.
+    pub fn number_not_in_account(field: &str) -> Self {
+        Self::new(WarningCode::NumberNotInAccount).at(field)
+    }
+}
+
 /// A passed check: the credentials work.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {

@@ -115,7 +115,13 @@ impl<P: Provider> ProviderValidator for P {
             Ok(Err(_panic)) => Err(Failure::internal(PANICKED)),
             Err(_elapsed) => Err(Failure::new(Cause::ProviderTimeout)),
         };
-        result.map(|outcome| outcome.complete(title)).map_err(|failure| failure.complete(title))
+        result.map(|outcome| outcome.complete(title)).map_err(|failure| {
+            match (failure.status(), context.last_status()) {
+                (None, Some(status)) => failure.provider_status(status),
+                _ => failure,
+            }
+            .complete(title)
+        })
     }
 }
 
@@ -141,12 +147,17 @@ async fn in_each_region<P: Provider>(
 pub struct Registration {
     validator: &'static dyn ProviderValidator,
     crate_name: &'static str,
+    version: &'static str,
 }
 
 impl Registration {
-    /// A registration of `validator`, made in the crate `crate_name`.
-    pub const fn new(validator: &'static dyn ProviderValidator, crate_name: &'static str) -> Self {
-        Self { validator, crate_name }
+    /// A registration of `validator`, made in the crate `crate_name` of this version.
+    pub const fn new(
+        validator: &'static dyn ProviderValidator,
+        crate_name: &'static str,
+        version: &'static str,
+    ) -> Self {
+        Self { validator, crate_name, version }
     }
 
     /// The provider.
@@ -157,6 +168,11 @@ impl Registration {
     /// The crate that registered it, for messages.
     pub fn crate_name(&self) -> &'static str {
         self.crate_name
+    }
+
+    /// The version of that crate, which is the version of what it publishes.
+    pub fn version(&self) -> &'static str {
+        self.version
     }
 
     /// Every registration in this program, in no order. The registry sorts them and judges them.
@@ -171,6 +187,7 @@ impl std::fmt::Debug for Registration {
             .debug_struct("Registration")
             .field("descriptor", self.validator.descriptor())
             .field("crate_name", &self.crate_name)
+            .field("version", &self.version)
             .finish()
     }
 }
@@ -185,7 +202,11 @@ inventory::collect!(Registration);
 macro_rules! register_provider {
     ($provider:expr) => {
         $crate::inventory::submit! {
-            $crate::Registration::new(&$provider, env!("CARGO_PKG_NAME"))
+            $crate::Registration::new(
+                &$provider,
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+            )
         }
     };
 }

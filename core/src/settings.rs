@@ -1,25 +1,20 @@
 //! Settings on their way in: as they were submitted, as the schema wants them, and as the provider's own type.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{JsonType, ValidationError, Validator};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
 use crate::descriptor::Descriptor;
 use crate::failure::{Cause, Problem, settings_pointer};
-use crate::field::EXPECTED;
-
-/// The annotation that lists what saving an integration needs, beside `required`, which is what a check needs.
-pub(crate) const REQUIRED_TO_SAVE: &str = "x-required-to-save";
-/// The annotation of a field that not even saving needs.
-const OPTIONAL_TO_SAVE: &str = "x-optional-to-save";
+use crate::schema::{self, texts};
 
 /// The `settings` of a request, as they were submitted: a JSON object of anything.
 ///
@@ -107,8 +102,9 @@ impl fmt::Debug for CheckedSettings {
 /// The JSON Schema of a provider's settings, ready to judge by.
 pub struct SettingsSchema {
     document: Value,
+    expected: BTreeMap<String, String>,
     validator: Validator,
-    title: &'static str,
+    descriptor: &'static Descriptor,
 }
 
 impl fmt::Debug for SettingsSchema {
@@ -126,19 +122,37 @@ pub struct SchemaError {
 }
 
 impl SettingsSchema {
-    /// Generates the schema of `T`, closed, without `$ref`, and with what the catalogue needs.
+    /// Generates the schema of `T`: closed, without `$ref`, of standard keywords alone, with what the catalogue needs.
     pub fn of<T: JsonSchema>(descriptor: &'static Descriptor) -> Result<Self, SchemaError> {
-        let document = generate::<T>(descriptor);
+        let schema::Generated { mut document, expected } = schema::generate::<T>(descriptor);
         let validator = jsonschema::draft202012::new(&document).map_err(|error| SchemaError {
             provider: descriptor.name,
             reason: error.masked().to_string(),
         })?;
-        Ok(Self { document, validator, title: descriptor.title })
+        let example = schema::example(&document).filter(|example| validator.is_valid(example));
+        if let (Some(example), Some(root)) = (example, document.as_object_mut()) {
+            root.insert("examples".to_owned(), Value::Array(vec![example]));
+        }
+        Ok(Self { document, expected, validator, descriptor })
     }
 
-    /// The schema as a document: draft 2020-12, `required` being what a check needs.
+    /// The schema as a document: draft 2020-12, `required` being what a check needs, `$defs/save` what saving needs.
+    ///
+    /// It is what settings are judged by, and holds no keyword that the standard does not know.
     pub fn document(&self) -> &Value {
         &self.document
+    }
+
+    /// The document as it is published: with the `$id` that names the provider and the version of its crate.
+    pub fn published(&self, version: &str) -> Value {
+        let Descriptor { id, name, .. } = self.descriptor;
+        let mut document = self.document.clone();
+        if let Some(root) = document.as_object_mut() {
+            let urn = format!("urn:bonafide:provider:{id}:{name}:{version}");
+            root.insert("$id".to_owned(), urn.into());
+            schema::publish(root);
+        }
+        document
     }
 
     /// The fields by name, in the order of declaration, each with its part of the schema.
@@ -149,17 +163,12 @@ impl SettingsSchema {
 
     /// Whether a check cannot do without this field.
     pub fn is_required(&self, field: &str) -> bool {
-        self.lists("required", field)
+        texts(self.document.get("required")).any(|name| name == field)
     }
 
     /// Whether an integration cannot be saved without this field.
     pub fn is_required_to_save(&self, field: &str) -> bool {
-        self.lists(REQUIRED_TO_SAVE, field)
-    }
-
-    fn lists(&self, keyword: &str, field: &str) -> bool {
-        let names = self.document.get(keyword).and_then(Value::as_array);
-        names.is_some_and(|names| names.iter().any(|name| name == field))
+        texts(self.document.pointer("/$defs/save/required")).any(|name| name == field)
     }
 
     /// Judges the settings by the schema and makes them the provider's own type, or names every problem.
@@ -208,7 +217,10 @@ impl SettingsSchema {
                     let problem = self.at_member(name);
                     problems.push(
                         problem
-                            .with_message(format!("{} has no setting of this name.", self.title))
+                            .with_message(format!(
+                                "{} has no setting of this name.",
+                                self.descriptor.title
+                            ))
                             .with_hint(self.nearest(name)),
                     );
                 }
@@ -219,9 +231,9 @@ impl SettingsSchema {
                     return;
                 }
                 let value = settings.pointer(error.instance_path().as_str());
-                let schema = steps.first().and_then(|name| self.field(name));
+                let expected = steps.first().and_then(|name| self.expected.get(*name));
                 let mut problem = Problem::new(Cause::InvalidSettings).with_pointer(Some(pointer));
-                problem = problem.with_message(refusal(kind, schema, value));
+                problem = problem.with_message(refusal(kind, expected, value));
                 if let Some(hint) = hint_for(kind, value) {
                     problem = problem.hint(hint);
                 }
@@ -278,57 +290,7 @@ impl SettingsSchema {
     }
 }
 
-fn generate<T: JsonSchema>(descriptor: &Descriptor) -> Value {
-    let generator = SchemaSettings::draft2020_12()
-        .with(|settings| settings.inline_subschemas = true)
-        .into_generator();
-    let mut document = generator.into_root_schema_for::<T>().to_value();
-    let required: Vec<Value> =
-        document.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut required_to_save = Vec::new();
-    if let Some(properties) = document.get_mut("properties").and_then(Value::as_object_mut) {
-        for (name, field) in properties.iter_mut() {
-            let Some(field) = field.as_object_mut() else { continue };
-            if !required.iter().any(|known| known == name) {
-                refuse_null(field);
-            }
-            if field.remove(OPTIONAL_TO_SAVE) != Some(Value::Bool(true)) {
-                required_to_save.push(Value::from(name.as_str()));
-            }
-        }
-    }
-    if let Some(root) = document.as_object_mut() {
-        let description = format!("What an integration with {} is made of.", descriptor.title);
-        root.insert("title".to_owned(), descriptor.title.into());
-        root.insert("description".to_owned(), description.into());
-        root.insert("additionalProperties".to_owned(), json!(false));
-        root.insert(REQUIRED_TO_SAVE.to_owned(), Value::Array(required_to_save));
-        root.insert("x-provider-id".to_owned(), descriptor.id.into());
-        root.insert("x-provider".to_owned(), descriptor.name.into());
-        root.insert("x-provider-type".to_owned(), descriptor.provider_type.as_str().into());
-    }
-    document
-}
-
-/// An optional field may be left out, but a `null` is no value: Rust's `Option` would let it pass.
-fn refuse_null(field: &mut Map<String, Value>) {
-    if let Some(Value::Array(types)) = field.get_mut("type") {
-        types.retain(|kind| kind != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            field.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(choices)) = field.get_mut("enum") {
-        choices.retain(|choice| !choice.is_null());
-    }
-    if let Some(Value::Array(choices)) = field.get_mut("anyOf") {
-        choices.retain(|choice| choice.get("type") != Some(&json!("null")));
-    }
-}
-
-fn refusal(kind: &ValidationErrorKind, schema: Option<&Value>, value: Option<&Value>) -> String {
-    let expected = schema.and_then(|schema| schema.get(EXPECTED)).and_then(Value::as_str);
+fn refusal(kind: &ValidationErrorKind, expected: Option<&String>, value: Option<&Value>) -> String {
     match (kind, expected, value) {
         (ValidationErrorKind::Type { kind }, _, _) => format!("This must be {}.", type_names(kind)),
         (_, _, Some(Value::String(text))) if text.is_empty() => {

@@ -6,7 +6,8 @@ use bonafide_core::field::{
 };
 use bonafide_core::{
     Cause, Context, Descriptor, Destination, Environment, Failure, Outcome, Problem, Provider,
-    ProviderConfig, ProviderType, ProviderValidator, SubmittedSettings, async_trait,
+    ProviderConfig, ProviderType, ProviderValidator, SettingsSchema, SubmittedSettings,
+    async_trait,
 };
 use proptest::prelude::*;
 use schemars::JsonSchema;
@@ -170,6 +171,75 @@ fn the_schema_says_what_a_check_and_what_saving_needs() {
     assert!(schema.is_required_to_save("port"));
     assert!(!schema.is_required_to_save("name"));
     assert!(!document.to_string().contains("$ref"));
+    let save = &document["$defs"]["save"]["required"];
+    assert_eq!(
+        save.as_array().unwrap().len(),
+        document["properties"].as_object().unwrap().len() - 1
+    );
+}
+
+#[test]
+fn what_is_published_holds_standard_keywords_alone_and_in_one_order() {
+    let schema = Example.settings_schema().unwrap();
+    assert!(schema.document().get("$id").is_none());
+    let published = schema.published("1.2.3");
+    assert_eq!(published["$id"], "urn:bonafide:provider:1:example:1.2.3");
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(
+        keys(&published),
+        [
+            "$schema",
+            "$id",
+            "title",
+            "description",
+            "type",
+            "properties",
+            "required",
+            "additionalProperties",
+            "$defs",
+        ]
+    );
+    assert_eq!(
+        keys(&published["properties"]["region"]),
+        ["title", "description", "type", "pattern"]
+    );
+    assert!(!published.to_string().contains("x-"));
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "the fields are there to be described, not used")]
+struct WithExamples {
+    /// A key.
+    key: ApiKey,
+    /// A password.
+    password: Option<Password>,
+    /// A text of any form.
+    #[schemars(example = &"as you like")]
+    note: Option<String>,
+    /// A text that nobody has an example for.
+    other: Option<String>,
+    /// What `note` was called before.
+    #[deprecated]
+    #[schemars(example = &"as you liked")]
+    remark: Option<String>,
+}
+
+#[test]
+fn whole_settings_are_given_as_an_example_where_the_fields_have_one() {
+    let of = |document: &serde_json::Value| document.get("examples").cloned();
+    let schema = SettingsSchema::of::<WithExamples>(const { &Example::DESCRIPTOR }).unwrap();
+    assert_eq!(
+        of(schema.document()),
+        Some(serde_json::json!([{
+            "key": "this-is-no-real-key",
+            "password": "this is no real password",
+            "note": "as you like",
+        }]))
+    );
+    // Nothing supplies a region, which is required.
+    assert_eq!(of(Example.settings_schema().unwrap().document()), None);
 }
 
 #[test]
@@ -228,6 +298,19 @@ proptest! {
         agrees::<DomainName>(&text)?;
         agrees::<Port>(&text)?;
         agrees::<Text>(&text)?;
+    }
+
+    #[test]
+    fn an_address_is_one_for_tools_that_judge_the_format(
+        text in "[a-z.!{|~+-]{1,5}@[a-zA-Z0-9.-]{1,12}",
+        form in EmailAddress::PATTERN.trim_matches(['^', '$']),
+    ) {
+        // What the most widely used of them, ajv-formats 3, takes for an e-mail address.
+        let format = regex::Regex::new(
+            r"(?i)^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"
+        ).unwrap();
+        prop_assert!(format.is_match(&form), "{}", form);
+        prop_assert!(EmailAddress::parse(&text).is_none() || format.is_match(&text), "{}", text);
     }
 
     #[test]

@@ -8,7 +8,13 @@ use bonafide_core::{ProviderValidator, Registration};
 /// The linked providers, by id.
 #[derive(Clone)]
 pub struct Registry {
-    by_id: BTreeMap<Id<'static>, &'static dyn ProviderValidator>,
+    by_id: BTreeMap<Id<'static>, Entry>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    validator: &'static dyn ProviderValidator,
+    version: &'static str,
 }
 
 /// An id as a key: by length first, so that the order is that of the numbers.
@@ -89,25 +95,33 @@ impl Registry {
             if let Some(first) = crates_by_name.insert(descriptor.name, second) {
                 return Err(RegistryError::DuplicateName { name: descriptor.name, first, second });
             }
-            by_id.insert(id(descriptor.id), registration.validator());
+            let entry =
+                Entry { validator: registration.validator(), version: registration.version() };
+            by_id.insert(id(descriptor.id), entry);
         }
         if by_id.is_empty() { Err(RegistryError::Empty) } else { Ok(Self { by_id }) }
     }
 
     /// The provider with this id.
     pub fn get(&self, provider_id: &str) -> Option<&'static dyn ProviderValidator> {
-        self.by_id.get(&id(provider_id)).copied()
+        self.by_id.get(&id(provider_id)).map(|entry| entry.validator)
+    }
+
+    /// The version of the crate that brings the provider with this id.
+    pub fn version(&self, provider_id: &str) -> Option<&'static str> {
+        self.by_id.get(&id(provider_id)).map(|entry| entry.version)
     }
 
     /// Every provider, in the order of the ids.
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn ProviderValidator> {
-        self.by_id.values().copied()
+        self.by_id.values().map(|entry| entry.validator)
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.by_id.iter().map(|((_, id), provider)| (id, provider.descriptor().name));
+        let names =
+            self.by_id.iter().map(|((_, id), entry)| (id, entry.validator.descriptor().name));
         formatter.debug_map().entries(names).finish()
     }
 }

@@ -50,25 +50,29 @@ fn registry(registrations: &[Registration]) -> Result<Registry, String> {
 
 #[test]
 fn finds_by_id_and_lists_in_id_order() {
-    let registry =
-        registry(&[Registration::new(&Beta, "crate-b"), Registration::new(&Alpha, "crate-a")])
-            .unwrap();
+    let registry = registry(&[
+        Registration::new(&Beta, "crate-b", "1.2.3"),
+        Registration::new(&Alpha, "crate-a", "1.2.3"),
+    ])
+    .unwrap();
     let ids: Vec<_> = registry.iter().map(|provider| provider.descriptor().id).collect();
     assert_eq!(ids, ["9", "10"]);
     assert_eq!(registry.get("9").map(|provider| provider.descriptor().name), Some("beta"));
+    assert_eq!(registry.version("9"), Some("1.2.3"));
+    assert_eq!(registry.version("11"), None);
     assert!(registry.get("").is_none());
     assert!(registry.get("010").is_none());
 }
 
 #[test]
 fn two_providers_with_one_id_or_name_are_an_error_that_names_both_crates() {
-    let alpha = || Registration::new(&Alpha, "crate-a");
-    let error = registry(&[alpha(), Registration::new(&SameId, "crate-b")]).unwrap_err();
+    let alpha = || Registration::new(&Alpha, "crate-a", "1.2.3");
+    let error = registry(&[alpha(), Registration::new(&SameId, "crate-b", "1.2.3")]).unwrap_err();
     assert_eq!(
         error,
         "the crates `crate-a` and `crate-b` both register provider id `10`: give one of them another id"
     );
-    let error = registry(&[Registration::new(&SameName, "crate-b"), alpha()]).unwrap_err();
+    let error = registry(&[Registration::new(&SameName, "crate-b", "1.2.3"), alpha()]).unwrap_err();
     assert_eq!(
         error,
         "the crates `crate-a` and `crate-b` both register provider name `alpha`: give one of them another name"
@@ -85,9 +89,9 @@ fn an_empty_registry_is_an_error() {
 #[test]
 fn a_descriptor_that_nothing_can_be_built_on_is_an_error_that_names_the_crate() {
     for provider in [
-        Registration::new(&WordAsId, "crate-x"),
-        Registration::new(&CapitalName, "crate-x"),
-        Registration::new(&NoBaseUrl, "crate-x"),
+        Registration::new(&WordAsId, "crate-x", "1.2.3"),
+        Registration::new(&CapitalName, "crate-x", "1.2.3"),
+        Registration::new(&NoBaseUrl, "crate-x", "1.2.3"),
     ] {
         let error = registry(&[provider]).unwrap_err();
         assert!(error.starts_with("the crate `crate-x` registers a provider whose"), "{error}");

@@ -122,9 +122,8 @@ pub(crate) async fn schema(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let validator = find(&api, id, &headers)?;
-    let schema =
-        api.0.checks.environment().schema_of(validator).map_err(|_| ApiError::internal())?;
-    Ok(json_as("application/schema+json", schema.document()))
+    let schema = api.0.checks.published_schema(validator).map_err(|_| ApiError::internal())?;
+    Ok(json_as("application/schema+json", &schema))
 }
 
 fn find(

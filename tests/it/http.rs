@@ -3,9 +3,11 @@
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{OTHER_TOKEN, TOKEN, VALIDATE, api, fake, get, request, send, validate};
+use crate::support::{
+    Answer, OTHER_TOKEN, TOKEN, VALIDATE, api, fake, get, request, send, validate,
+};
 
 #[tokio::test]
 async fn a_pass_is_204_or_200_with_data() {
@@ -328,6 +330,90 @@ async fn the_openapi_document_has_an_example_that_fits_for_every_bundled_provide
     assert!(
         !validator.is_valid(&json!({"name": "x", "provider_id": "1004", "settings": {"key": "x"}}))
     );
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_and_the_body_that_the_openapi_document_says() {
+    let api = api("[rate_limit]\nper_second = 0\nper_minute = 7").await;
+    let document = get(&api, "/openapi.json").await.json();
+    let untyped = |body: Vec<u8>| {
+        let mut request = request("POST", VALIDATE, body);
+        request.headers_mut().remove("content-type");
+        request
+    };
+    let without_token = |method: &str, path: &str| {
+        Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+    };
+    let one = "/v1/hood/providers/{id}";
+    let schema = "/v1/hood/providers/{id}/schema";
+    for (path, status, asked) in [
+        (VALIDATE, 204, request("POST", VALIDATE, fake("warns"))),
+        (VALIDATE, 200, request("POST", VALIDATE, fake("data"))),
+        (VALIDATE, 400, request("POST", VALIDATE, fake("invalid_credentials"))),
+        (VALIDATE, 413, request("POST", VALIDATE, vec![b'x'; 70_000])),
+        (VALIDATE, 415, untyped(b"{}".to_vec())),
+        (VALIDATE, 500, request("POST", VALIDATE, fake("limited"))),
+        (VALIDATE, 500, request("POST", VALIDATE, fake("provider_unavailable"))),
+        (VALIDATE, 429, request("POST", VALIDATE, fake("valid"))),
+        (VALIDATE, 401, without_token("POST", VALIDATE)),
+        (VALIDATE, 405, without_token("PUT", VALIDATE)),
+        ("/v1/hood/providers", 200, request("GET", "/v1/hood/providers?type=sms", "")),
+        ("/v1/hood/providers", 400, request("GET", "/v1/hood/providers?type=smoke", "")),
+        ("/v1/hood/providers", 401, without_token("GET", "/v1/hood/providers")),
+        (one, 200, request("GET", "/v1/hood/providers/9000", "")),
+        (one, 404, request("GET", "/v1/hood/providers/1", "")),
+        (schema, 200, request("GET", "/v1/hood/providers/9000/schema", "")),
+        (schema, 404, request("GET", "/v1/hood/providers/1/schema", "")),
+        ("/openapi.json", 200, request("GET", "/openapi.json", "")),
+        ("/openapi.json", 405, request("POST", "/openapi.json", "")),
+        ("/healthz", 200, without_token("GET", "/healthz")),
+        ("/readyz", 405, without_token("POST", "/readyz")),
+    ] {
+        let answer = send(&api, asked).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert_described(&document, path, &answer);
+    }
+}
+
+/// Headers that only some answers of a status have.
+const SOMETIMES: [&str; 3] = ["retry-after", "x-bonafide-sandbox", "x-bonafide-warnings"];
+
+fn assert_described(document: &Value, path: &str, answer: &Answer) {
+    let status = answer.status.as_str();
+    let resolved = |value: &Value| match value["$ref"].as_str() {
+        Some(reference) => document.pointer(&reference[1..]).unwrap().clone(),
+        None => value.clone(),
+    };
+    let operation = document["paths"][path].as_object().unwrap().values().next().unwrap();
+    let described = resolved(&operation["responses"][status]);
+    let headers: Vec<String> = described["headers"]
+        .as_object()
+        .unwrap_or_else(|| panic!("{path} says nothing of {status}"))
+        .keys()
+        .map(|name| name.to_ascii_lowercase())
+        .collect();
+    for name in &headers {
+        let may_lack =
+            SOMETIMES.contains(&name.as_str()) && (name != "retry-after" || status == "500");
+        assert!(may_lack || answer.header(name).is_some(), "{path} lacks {name} in {status}");
+    }
+    for name in answer.headers.keys().map(axum::http::HeaderName::as_str) {
+        let is_ours =
+            name.starts_with("x-") || ["allow", "retry-after", "www-authenticate"].contains(&name);
+        assert!(
+            !is_ours || headers.iter().any(|known| known == name),
+            "{path}: {name} in {status}"
+        );
+    }
+    let Some(content) = described["content"].as_object() else {
+        return assert!(answer.body.is_empty());
+    };
+    let (media_type, content) = content.iter().next().unwrap();
+    assert_eq!(answer.header("content-type"), Some(media_type.as_str()), "{path}");
+    let mut schema = content["schema"].clone();
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert!(validator.is_valid(&answer.json()), "{path}, {status}: {}", answer.json());
 }
 
 #[tokio::test]

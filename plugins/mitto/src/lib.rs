@@ -1,13 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-use bonafide_core::field::ApiKey;
-use bonafide_core::{
-    AllowedRequest, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
-    ProviderType, async_trait, register_provider,
-};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::json;
+use bonafide_core::prelude::*;
 
 /// Mitto's SMS API.
 #[derive(Clone, Copy, Debug)]
@@ -26,15 +19,6 @@ pub struct Settings {
     pub sender_name: Option<String>,
 }
 
-/// Mitto's answer to a message.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Receipt {
-    response_code: i64,
-    #[serde(default)]
-    test: bool,
-}
-
 #[async_trait]
 impl Provider for Mitto {
     type Settings = Settings;
@@ -44,10 +28,7 @@ impl Provider for Mitto {
         name: "mitto",
         provider_type: ProviderType::Sms,
         title: "Mitto",
-        destination: Destination::BuiltIn(&[BaseUrl {
-            key: "base_url",
-            url: "https://rest.mittoapi.net",
-        }]),
+        destination: Destination::BuiltIn(&[BaseUrl::main("https://rest.mittoapi.net")]),
         requests: &[AllowedRequest::post(
             "/sms",
             "a dry run, with `test`: nothing is delivered or charged: https://docs.mitto.ch/sms-use-cases",
@@ -61,26 +42,26 @@ impl Provider for Mitto {
         let dry_run = json!({"from": from, "to": "15555550100", "text": "check", "test": true});
         let request = context.post(&["sms"]).secret_header("X-Mitto-API-Key", &settings.api_key);
         let answer = request.json(&dry_run).send().await?;
-        let receipt = answer.json::<Receipt>();
-        Err(answer.failure(match (answer.status(), receipt) {
-            (200..=299, Some(Receipt { response_code: 0, test: true })) => return Ok(Outcome::valid()),
-            (200..=299, Some(Receipt { response_code: 0, test: false })) => {
+        let is_dry_run = answer.at("/test").unwrap_or(false);
+        Err(match answer.refusal::<i64>("/responseCode") {
+            (200..=299, Some(0)) if is_dry_run => return Ok(Outcome::valid()),
+            (200..=299, Some(0)) => {
                 Failure::unexpected_response().note("Mitto does not say that the dry run was one")
             }
-            (200..=299 | 400, Some(receipt)) => match receipt.response_code {
-                5 | 6 if settings.sender_name.is_some() => Failure::invalid_settings("sender_name")
-                    .hint("Use 3 to 11 letters and digits, or 3 to 14 digits."),
-                // What is refused is the number or the sender name of ours, and the key was read before them.
-                5..=8 => return Ok(Outcome::valid()),
-                2..=4 => Failure::internal("Mitto does not understand the dry run"),
-                1 => Failure::provider_unavailable(),
-                _ => Failure::unexpected_response().note("a response code that is not documented"),
-            },
+            (200..=299 | 400, Some(5 | 6)) if settings.sender_name.is_some() => {
+                Failure::invalid_settings("sender_name")
+                    .hint("Use 3 to 11 letters and digits, or 3 to 14 digits.")
+            }
+            // What is refused is the number or the sender name of ours, and the key was read before them.
+            (200..=299 | 400, Some(5..=8)) => return Ok(Outcome::valid()),
+            (200..=299 | 400, Some(2..=4)) => Failure::internal("Mitto does not understand the dry run"),
+            (200..=299 | 400, Some(1)) => Failure::provider_unavailable(),
+            // Mitto documents no body for its refusals, so the status counts.
             (401, _) if !answer.is_foreign() => Failure::invalid_credentials("api_key")
                 .hint("Check the key. Mitto may answer the same to an address that is not on the account's list of callers."),
             (403, _) if !answer.is_foreign() => Failure::insufficient_permission("api_key")
                 .hint("Ask Mitto to add our address to the account's list of callers, or to enable SMS for the key."),
-            _ => return Err(answer.no_verdict()),
-        }))
+            _ => answer.no_verdict(),
+        })
     }
 }

@@ -1,13 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-use bonafide_core::field::{ApiKey, PhoneNumber};
-use bonafide_core::{
-    AllowedRequest, Answer, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
-    ProviderType, Warning, WarningCode, async_trait, register_provider,
-};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::json;
+use bonafide_core::prelude::*;
 
 /// Twilio's programmable messaging.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +46,6 @@ struct IncomingPhoneNumber {
     phone_number: Option<String>,
 }
 
-/// Twilio's own form of an error: <https://www.twilio.com/docs/usage/twilios-response>.
-#[derive(Deserialize)]
-struct RestException {
-    code: u32,
-}
-
 #[async_trait]
 impl Provider for Twilio {
     type Settings = Settings;
@@ -68,10 +55,7 @@ impl Provider for Twilio {
         name: "twilio",
         provider_type: ProviderType::Sms,
         title: "Twilio",
-        destination: Destination::BuiltIn(&[BaseUrl {
-            key: "base_url",
-            url: "https://api.twilio.com",
-        }]),
+        destination: Destination::BuiltIn(&[BaseUrl::main("https://api.twilio.com")]),
         requests: &[AllowedRequest::get(
             "/2010-04-01/Accounts/*/IncomingPhoneNumbers.json",
             "lists numbers: https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource",
@@ -90,9 +74,7 @@ impl Provider for Twilio {
                 Some(link) => request.next_page(link),
             };
             let answer = request.limit(PAGE_LIMIT).send().await?;
-            let (200, Some(page)) = (answer.status(), answer.json::<Page>()) else {
-                return Err(conclude(&answer));
-            };
+            let Some(page) = answer.ok::<Page>() else { return Err(conclude(&answer)) };
             // Only what has the form of a number is handed on, whatever else the answer may hold.
             numbers.extend(
                 page.incoming_phone_numbers.into_iter().filter_map(|number| {
@@ -115,19 +97,20 @@ fn outcome(numbers: &[PhoneNumber], default: Option<&PhoneNumber>) -> Outcome {
     let outcome = Outcome::valid().with_data(data);
     match default {
         Some(default) if numbers.iter().all(|number| number.as_str() != default.as_str()) => outcome
-            .with_warning(Warning::new(WarningCode::NumberNotInAccount).at("default_phone_number").hint(
+            .with_warning(Warning::number_not_in_account("default_phone_number").hint(
                 "Buy or port the number in this account, unless it is a short code or a hosted sender, which Twilio lists elsewhere.",
             )),
         _ => outcome,
     }
 }
 
-/// The meaning of Twilio's error codes: <https://www.twilio.com/docs/api/errors>.
+/// The meaning of Twilio's error codes: <https://www.twilio.com/docs/api/errors>, in Twilio's own form of an error:
+/// <https://www.twilio.com/docs/usage/twilios-response>.
 fn conclude(answer: &Answer) -> Failure {
-    let (400..=499, Some(RestException { code })) = (answer.status(), answer.json()) else {
+    let (400..=499, Some(code)) = answer.refusal::<u32>("/code") else {
         return answer.no_verdict();
     };
-    let failure = match code {
+    match code {
         20003 => Failure::invalid_credentials("auth_token").hint(
             "Check both: the SID and the token must be of one account and one Region. Twilio answers the same for a suspended account and for test credentials.",
         ),
@@ -143,7 +126,6 @@ fn conclude(answer: &Answer) -> Failure {
             .message("Twilio finds no account with this SID.")
             .hint("Copy the Account SID from the Console; the SID of an API key does not take its place."),
         20007 => Failure::internal("the page size is larger than Twilio allows"),
-        _ => return answer.no_verdict(),
-    };
-    answer.failure(failure)
+        _ => answer.no_verdict(),
+    }
 }

@@ -59,6 +59,7 @@ macro_rules! conformance {
             each_field_is_a_string
             each_secret_is_marked
             each_example_is_valid
+            schema_and_code_agree_on_generated_settings
             an_unknown_field_is_named
             a_missing_field_is_named
             a_mistyped_field_is_named

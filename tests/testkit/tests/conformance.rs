@@ -70,7 +70,7 @@ impl Provider for Example {
         if answer.status() == 401
             && answer.json::<Refusal>().is_some_and(|refusal| refusal.error == "unknown_key")
         {
-            return Err(answer.failure(Failure::invalid_credentials("api_key")));
+            return Err(Failure::invalid_credentials("api_key"));
         }
         Err(answer.no_verdict())
     }

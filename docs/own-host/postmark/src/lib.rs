@@ -1,12 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-use bonafide_core::field::{ApiKey, EmailAddress};
-use bonafide_core::{
-    AllowedRequest, BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider,
-    ProviderType, Warning, WarningCode, async_trait, register_provider,
-};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use bonafide_core::prelude::*;
 
 /// Postmark.
 #[derive(Clone, Copy, Debug)]
@@ -25,18 +19,6 @@ pub struct Settings {
     pub sender_email: Option<EmailAddress>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Server {
-    delivery_type: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Refusal {
-    error_code: u32,
-}
-
 #[async_trait]
 impl Provider for Postmark {
     type Settings = Settings;
@@ -46,10 +28,7 @@ impl Provider for Postmark {
         name: "postmark",
         provider_type: ProviderType::Email,
         title: "Postmark",
-        destination: Destination::BuiltIn(&[BaseUrl {
-            key: "base_url",
-            url: "https://api.postmarkapp.com",
-        }]),
+        destination: Destination::BuiltIn(&[BaseUrl::main("https://api.postmarkapp.com")]),
         requests: &[AllowedRequest::get(
             "/server",
             "reads: https://postmarkapp.com/developer/api/server-api",
@@ -58,25 +37,19 @@ impl Provider for Postmark {
     };
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
-        let request = context
-            .get(&["server"])
-            .secret_header("X-Postmark-Server-Token", &settings.server_token);
+        let request = context.get(&["server"]);
+        let request = request.secret_header("X-Postmark-Server-Token", &settings.server_token);
         let answer = request.send().await?;
-        if let (200, Some(server)) = (answer.status(), answer.json::<Server>()) {
-            return Ok(match server.delivery_type.as_str() {
-                "Sandbox" => Outcome::valid().with_warning(
-                    Warning::new(WarningCode::AccountLimited)
-                        .hint("This server keeps what is sent and delivers nothing."),
-                ),
-                _ => Outcome::valid(),
-            });
+        if let (200, Some(delivers)) = (answer.status(), answer.at::<String>("/DeliveryType")) {
+            let keeps = Warning::new(WarningCode::AccountLimited)
+                .hint("This server keeps what is sent and delivers nothing.");
+            let outcome = Outcome::valid();
+            return Ok(if delivers == "Sandbox" { outcome.with_warning(keeps) } else { outcome });
         }
-        match (answer.status(), answer.json::<Refusal>()) {
-            (401, Some(Refusal { error_code: 10 })) => Err(Failure::invalid_credentials(
-                "server_token",
-            )
-            .hint("Copy a server token, not an account token, from the server's API Tokens page.")),
-            _ => Err(answer.no_verdict()),
-        }
+        Err(match answer.refusal("/ErrorCode") {
+            (401, Some(10)) => Failure::invalid_credentials("server_token")
+                .hint("Copy a server token, not an account token, from its API Tokens page."),
+            _ => answer.no_verdict(),
+        })
     }
 }

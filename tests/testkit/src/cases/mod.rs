@@ -1,5 +1,6 @@
 //! What every provider must do. Each case is a plain function that says what is wrong, if anything is.
 
+mod agreement;
 mod alone;
 mod at_once;
 mod cancellation;
@@ -16,6 +17,7 @@ mod schema;
 
 use std::time::Duration;
 
+pub use self::agreement::schema_and_code_agree_on_generated_settings;
 pub use self::alone::{
     each_exchange_leads_to_its_verdict_alone, each_exchange_leads_to_its_verdict_among_all,
     each_step_comes_up, no_log_line_holds_a_secret, no_verdict_holds_a_secret,

@@ -1,0 +1,16 @@
+//! What a provider crate is written with: `use bonafide_core::prelude::*;`.
+//!
+//! The derives come with it, but what they write names `serde` and `schemars`, so a crate depends on both.
+
+pub use schemars::JsonSchema;
+pub use serde::Deserialize;
+pub use serde_json::{Value, json};
+
+pub use crate::field::{
+    ApiKey, DefaultSender, DomainName, EmailAddress, HostName, Password, PhoneNumber, Port, Text,
+};
+pub use crate::{
+    AllowedRequest, Answer, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret,
+    Failure, Outcome, Problem, Provider, ProviderType, Warning, WarningCode, async_trait,
+    register_provider,
+};

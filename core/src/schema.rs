@@ -1,0 +1,160 @@
+//! From a provider's settings type to the JSON Schema that is published: standard keywords alone, in one order.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::descriptor::Descriptor;
+use crate::field::EXPECTED;
+
+/// The annotation of a field that not even saving needs. An author writes it; what it says is published in `$defs`.
+const OPTIONAL_TO_SAVE: &str = "x-optional-to-save";
+/// How annotations begin that no standard knows. Tools that are strict refuse them, so none is published.
+const PRIVATE: &str = "x-";
+
+/// The place of each keyword in a published schema, after which come any others.
+const ORDER: [&str; 22] = [
+    "$schema",
+    "$id",
+    "title",
+    "description",
+    "type",
+    "format",
+    "const",
+    "enum",
+    "oneOf",
+    "anyOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "properties",
+    "required",
+    "additionalProperties",
+    "default",
+    "writeOnly",
+    "deprecated",
+    "$defs",
+    "examples",
+    "$comment",
+];
+
+/// A settings type as a schema, and what is known of its fields beside it.
+pub(crate) struct Generated {
+    pub(crate) document: Value,
+    /// By field, what finishes the sentence "This must be …".
+    pub(crate) expected: BTreeMap<String, String>,
+}
+
+/// Generates the schema of `T`: closed, without `$ref`, and with what saving needs.
+pub(crate) fn generate<T: JsonSchema>(descriptor: &Descriptor) -> Generated {
+    let generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator();
+    let mut document = generator.into_root_schema_for::<T>().to_value();
+    let required: Vec<String> = texts(document.get("required")).map(str::to_owned).collect();
+    let mut expected = BTreeMap::new();
+    let mut required_to_save = Vec::new();
+    if let Some(fields) = document.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, field) in fields.iter_mut() {
+            let Some(field) = field.as_object_mut() else { continue };
+            if !required.contains(name) {
+                refuse_null(field);
+            }
+            if field.get(OPTIONAL_TO_SAVE) != Some(&Value::Bool(true)) {
+                required_to_save.push(name.clone());
+            }
+            if let Some(Value::String(text)) = field.get(EXPECTED) {
+                expected.insert(name.clone(), text.clone());
+            }
+            publish(field);
+        }
+    }
+    if let Some(root) = document.as_object_mut() {
+        let description = format!("What an integration with {} is made of.", descriptor.title);
+        root.insert("title".to_owned(), descriptor.title.into());
+        root.insert("description".to_owned(), description.into());
+        root.insert("additionalProperties".to_owned(), json!(false));
+        root.insert("$defs".to_owned(), json!({"save": save(&required_to_save)}));
+        publish(root);
+    }
+    Generated { document, expected }
+}
+
+/// What saving needs, as a schema of its own. Its properties are named because strict tools want them so.
+fn save(required: &[String]) -> Value {
+    let properties: Map<String, Value> =
+        required.iter().map(|name| (name.clone(), Value::Bool(true))).collect();
+    json!({
+        "title": "What saving needs",
+        "description": "The fields that an integration cannot be saved without; the schema's own `required` lists those that a validation cannot do without.",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+    })
+}
+
+/// Whole settings, made of the examples of their fields; none where a field that is needed has no example.
+pub(crate) fn example(document: &Value) -> Option<Value> {
+    let fields = document.get("properties")?.as_object()?;
+    let required: Vec<&str> = texts(document.get("required")).collect();
+    let mut settings = Map::new();
+    for (name, field) in fields {
+        let is_required = required.contains(&name.as_str());
+        if field.get("deprecated") == Some(&Value::Bool(true)) && !is_required {
+            continue;
+        }
+        match example_of(field) {
+            Some(value) => {
+                settings.insert(name.clone(), value.clone());
+            }
+            None if is_required => return None,
+            None => {}
+        }
+    }
+    Some(Value::Object(settings))
+}
+
+fn example_of(field: &Value) -> Option<&Value> {
+    let first =
+        |keyword| field.get(keyword).and_then(Value::as_array).and_then(|list| list.first());
+    first("examples")
+        .or_else(|| field.get("const"))
+        .or_else(|| field.get("default"))
+        .or_else(|| first("enum"))
+        .or_else(|| first("oneOf").and_then(|choice| choice.get("const")))
+}
+
+/// The strings of a list.
+pub(crate) fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Leaves out what no standard knows, and puts the keywords into their order.
+pub(crate) fn publish(schema: &mut Map<String, Value>) {
+    let mut keywords: Vec<(String, Value)> = std::mem::take(schema)
+        .into_iter()
+        .filter(|(keyword, _)| !keyword.starts_with(PRIVATE))
+        .collect();
+    let place = |keyword: &str| ORDER.iter().position(|known| *known == keyword);
+    keywords.sort_by_key(|(keyword, _)| place(keyword).unwrap_or(ORDER.len()));
+    schema.extend(keywords);
+}
+
+/// An optional field may be left out, but a `null` is no value: Rust's `Option` would let it pass.
+fn refuse_null(field: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = field.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            field.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = field.get_mut("enum") {
+        choices.retain(|choice| !choice.is_null());
+    }
+    if let Some(Value::Array(choices)) = field.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type") != Some(&json!("null")));
+    }
+}
