@@ -16,5 +16,6 @@ mod http;
 mod linkage;
 mod new_provider;
 mod process;
+mod schema_check;
 mod schema_export;
 mod support;

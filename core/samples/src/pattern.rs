@@ -15,6 +15,8 @@ pub(crate) enum Extent {
     Most(usize),
     /// Something between, of this length at most.
     Between(usize),
+    /// Each repetition either as seldom or as often as it may be, until the text has this length.
+    Ends(usize),
 }
 
 impl Pattern {
@@ -101,6 +103,7 @@ impl Writer<'_> {
         let (times, limit) = match self.extent {
             Extent::Least => (repetition.min, 0),
             Extent::Most(limit) => (most, limit),
+            Extent::Ends(limit) => (if self.random.bool() { repetition.min } else { most }, limit),
             Extent::Between(limit) => {
                 let most = most.min(u32::try_from(limit).unwrap_or(u32::MAX)).max(repetition.min);
                 (self.random.u32(repetition.min..=most), limit)
@@ -179,6 +182,9 @@ mod tests {
         assert_eq!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Least), 1);
         assert_eq!(text("^()*$", Extent::Most(5)), 0);
         assert!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Most(200)) < 270);
+        let ends: std::collections::BTreeSet<usize> =
+            (0..50).map(|_| text("^[a-z]{2,9}-[0-9]{1,5}$", Extent::Ends(99))).collect();
+        assert_eq!(ends.into_iter().collect::<Vec<_>>(), [4, 8, 11, 15]);
         for _ in 0..100 {
             assert!((1..=20).contains(&text("^[a-z]+$", Extent::Between(20))));
         }
