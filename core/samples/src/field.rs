@@ -22,6 +22,8 @@ const ODD: [char; 12] = [
 ];
 /// How long a text gets where the schema sets no limit, in characters.
 const LONG_ENOUGH: usize = 300;
+/// No text is made longer than this on purpose, whatever a schema allows or asks for.
+pub(crate) const TOO_LONG: usize = 10_000;
 
 /// One field, as its schema describes it.
 pub(crate) struct Field {
@@ -57,8 +59,8 @@ impl Field {
         Self {
             name: name.to_owned(),
             required,
-            shortest: length("minLength").unwrap_or_default(),
-            longest: length("maxLength").unwrap_or(LONG_ENOUGH),
+            shortest: length("minLength").unwrap_or_default().min(TOO_LONG),
+            longest: length("maxLength").unwrap_or(LONG_ENOUGH).min(TOO_LONG),
             least: limit("minimum").unwrap_or_default(),
             most: limit("maximum").unwrap_or(100_000),
             types: match schema.get("type") {

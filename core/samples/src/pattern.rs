@@ -3,6 +3,8 @@
 use fastrand::Rng;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
+use crate::field::TOO_LONG;
+
 /// A regular expression that texts can be made from.
 pub(crate) struct Pattern(Hir);
 
@@ -111,11 +113,13 @@ impl Writer<'_> {
         };
         for time in 0..times {
             let before = self.length;
-            if time >= repetition.min && self.length >= limit {
+            let is_enough = time >= repetition.min && self.length >= limit;
+            if is_enough || self.length >= TOO_LONG {
                 break;
             }
             self.write(&repetition.sub);
-            if time >= repetition.min && self.length == before {
+            // What can be nothing once can be nothing every other time.
+            if self.length == before {
                 break;
             }
         }
@@ -181,6 +185,8 @@ mod tests {
         assert_eq!(text("^[^a]+$", Extent::Most(4096)), 4096);
         assert_eq!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Least), 1);
         assert_eq!(text("^()*$", Extent::Most(5)), 0);
+        assert_eq!(text("^(?:x?){4000000000}$", Extent::Least), 0);
+        assert_eq!(text("^(?:x{60000}){60000}$", Extent::Least), super::TOO_LONG);
         assert!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Most(200)) < 270);
         let ends: std::collections::BTreeSet<usize> =
             (0..50).map(|_| text("^[a-z]{2,9}-[0-9]{1,5}$", Extent::Ends(99))).collect();

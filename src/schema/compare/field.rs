@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Found;
 use super::kind::Kind;
-use super::settings::escaped;
+use super::settings::{escaped, pointer};
 
 /// The keywords that people read, and what a change of each is.
 pub(super) const TEXTS: [(&str, Kind); 4] = [
@@ -114,7 +114,7 @@ impl<'a> Changes<'a> {
     fn add(&mut self, kind: Kind, keyword: &str, message: String) {
         self.found.push(Found {
             kind,
-            pointer: format!("/properties/{}/{}", escaped(self.name), escaped(keyword)),
+            pointer: format!("{}/{}", pointer(self.name), escaped(keyword)),
             message,
             field: Some(self.name.to_owned()),
             keyword: keyword.to_owned(),

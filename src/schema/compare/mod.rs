@@ -165,10 +165,12 @@ fn compare_schemas(before: &Exported, after: &Exported) -> Vec<Change> {
     let trial = Trial::of(&before.schema, &after.schema);
     let mut changes: Vec<Change> = found.iter().map(|found| judged(found, after, &trial)).collect();
     let explained = |field: Option<&str>| {
-        found
-            .iter()
-            .zip(&changes)
-            .any(|(found, change)| change.breaks && found.field.as_deref() == field)
+        // What is said of a new field that looks like an old one is said of both.
+        let is_about = |found: &Found| {
+            found.field.as_deref() == field
+                || field.is_some_and(|field| found.pointer == settings::pointer(field))
+        };
+        found.iter().zip(&changes).any(|(found, change)| change.breaks && is_about(found))
     };
     let unexplained: Vec<Change> = trial
         .refusals

@@ -90,7 +90,7 @@ pub(super) fn compare(before: &Value, after: &Value) -> Vec<Found> {
 /// What generated settings show and no rule foresaw.
 pub(super) fn unexplained(field: Option<&str>, keyword: &str) -> Found {
     let (pointer, subject) = match field {
-        Some(field) => (format!("/properties/{}", escaped(field)), format!("`{field}`")),
+        Some(field) => (pointer(field), format!("`{field}`")),
         None => (String::new(), "the settings as a whole".to_owned()),
     };
     Found {
@@ -315,8 +315,13 @@ fn whole(kind: Kind, keyword: &str, message: String) -> Found {
 }
 
 fn at_field(kind: Kind, name: &str, message: String) -> Found {
-    let pointer = format!("/properties/{}", escaped(name));
-    Found { kind, pointer, message, field: Some(name.to_owned()), keyword: String::new() }
+    let field = Some(name.to_owned());
+    Found { kind, pointer: pointer(name), message, field, keyword: String::new() }
+}
+
+/// Where a field stands in a schema.
+pub(super) fn pointer(field: &str) -> String {
+    format!("/properties/{}", escaped(field))
 }
 
 /// A name as a step of a pointer.

@@ -121,6 +121,8 @@ const CASES: &[Case] = &[
         &[(Kind::Opened, "/additionalProperties", false), (Kind::FieldIgnored, "/properties/note", false)]),
     case("a field is renamed", |e| { let sender = without(e, "/properties", "sender"); *field(e, "sender_email") = sender; root(e)["$defs"]["save"]["required"] = json!(["api_key", "region", "sender_email"]); },
         &[(Kind::FieldRenamed, "/properties/sender_email", true)]),
+    case("a required field is renamed", |e| { let key = without(e, "/properties", "api_key"); *field(e, "api_token") = key; root(e)["required"] = json!(["api_token", "region"]); root(e)["$defs"]["save"]["required"] = json!(["api_token", "region", "sender"]); },
+        &[(Kind::FieldRenamed, "/properties/api_token", true)]),
     case("a field is renamed and its old name still taken", |e| { *field(e, "remark") = json!({"type": "string", "title": "Remark"}); field(e, "note")["deprecated"] = true.into(); },
         &[(Kind::FieldSuperseded, "/properties/remark", false)]),
     // What is needed.
