@@ -36,7 +36,7 @@ struct Settings {
     /// A port.
     port: Option<Port>,
     /// A name.
-    #[schemars(extend("x-optional-to-save" = true))]
+    #[schemars(extend("x-optional-to-save" = true, "widget" = "large"))]
     name: Option<Text>,
 }
 
@@ -206,6 +206,7 @@ fn what_is_published_holds_standard_keywords_alone_and_in_one_order() {
         ["title", "description", "type", "pattern"]
     );
     assert!(!published.to_string().contains("x-"));
+    assert_eq!(published["properties"]["name"].get("widget"), None);
 }
 
 #[derive(Deserialize, JsonSchema)]

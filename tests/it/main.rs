@@ -17,6 +17,7 @@ mod http;
 mod linkage;
 mod new_provider;
 mod process;
+mod schema_check;
 mod schema_export;
 mod support;
 mod tools;

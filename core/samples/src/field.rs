@@ -22,6 +22,8 @@ const ODD: [char; 12] = [
 ];
 /// How long a text gets where the schema sets no limit, in characters.
 const LONG_ENOUGH: usize = 300;
+/// No text is made longer than this on purpose, whatever a schema allows or asks for.
+pub(crate) const TOO_LONG: usize = 10_000;
 
 /// One field, as its schema describes it.
 pub(crate) struct Field {
@@ -29,12 +31,15 @@ pub(crate) struct Field {
     pub(crate) required: bool,
     pub(crate) shortest: usize,
     pub(crate) longest: usize,
+    least: i32,
+    most: i32,
     types: Vec<String>,
     /// All that the field takes, where the schema lists it.
     values: Vec<Value>,
     examples: Vec<Value>,
     pattern: Option<Pattern>,
-    understood: bool,
+    /// Whether texts can be made from the pattern, if there is one.
+    pub(crate) understood: bool,
     telling: Vec<char>,
 }
 
@@ -45,13 +50,19 @@ impl Field {
             let length = schema.get(keyword).and_then(Value::as_u64);
             length.and_then(|length| usize::try_from(length).ok())
         };
+        let limit = |keyword: &str| {
+            let limit = schema.get(keyword).and_then(Value::as_i64);
+            limit.and_then(|limit| i32::try_from(limit).ok())
+        };
         let pattern = schema.get("pattern").and_then(Value::as_str);
         let parsed = pattern.and_then(Pattern::parse);
         Self {
             name: name.to_owned(),
             required,
-            shortest: length("minLength").unwrap_or_default(),
-            longest: length("maxLength").unwrap_or(LONG_ENOUGH),
+            shortest: length("minLength").unwrap_or_default().min(TOO_LONG),
+            longest: length("maxLength").unwrap_or(LONG_ENOUGH).min(TOO_LONG),
+            least: limit("minimum").unwrap_or_default(),
+            most: limit("maximum").unwrap_or(100_000),
             types: match schema.get("type") {
                 Some(Value::String(only)) => vec![only.clone()],
                 Some(Value::Array(types)) => {
@@ -60,8 +71,13 @@ impl Field {
                 _ => vec!["string".to_owned()],
             },
             values: values(schema),
-            examples: list("examples").cloned().unwrap_or_default(),
-            understood: pattern.is_none() || parsed.is_some(),
+            examples: match (pattern, schema.get("format").and_then(Value::as_str)) {
+                (None, Some(format)) if !of_format(format).is_empty() => {
+                    of_format(format).iter().map(|text| json!(text)).collect()
+                }
+                _ => list("examples").cloned().unwrap_or_default(),
+            },
+            understood: parsed.is_some() || (pattern.is_none() && format_is_free(schema)),
             telling: parsed.as_ref().map(Pattern::telling).unwrap_or_default(),
             pattern: parsed,
         }
@@ -93,12 +109,22 @@ impl Field {
         let kind = random.choice(&self.types).map_or("string", String::as_str);
         match kind {
             "string" => Value::String(self.text(random)),
-            "integer" => json!(random.i32(0..100_000)),
-            "number" => json!(f64::from(random.i32(0..100_000)) / 4.0),
+            "integer" => json!(self.number(random)),
+            "number" => json!(f64::from(self.number(random))),
             "boolean" => json!(random.bool()),
             "array" => json!([]),
             "object" => json!({}),
             _ => Value::Null,
+        }
+    }
+
+    /// The least number, the greatest, or one between.
+    fn number(&self, random: &mut Rng) -> i32 {
+        let (least, most) = (self.least, self.most.max(self.least));
+        match random.u8(0..4) {
+            0 => least,
+            1 => most,
+            _ => random.i32(least..=most),
         }
     }
 
@@ -107,6 +133,7 @@ impl Field {
             0..6 => Extent::Least,
             6 => Extent::Most(self.longest),
             7 => Extent::Between(self.longest),
+            8..14 => Extent::Ends(self.longest.min(LONG_ENOUGH)),
             _ => Extent::Between(self.longest.min(24)),
         };
         if let Some(pattern) = &self.pattern {
@@ -114,11 +141,32 @@ impl Field {
         }
         let length = match extent {
             Extent::Least => self.shortest,
-            Extent::Most(longest) => longest,
+            Extent::Ends(longest) | Extent::Most(longest) => longest,
             Extent::Between(longest) => random.usize(self.shortest..=longest.max(self.shortest)),
         };
         (0..length).map(|_| character(random)).collect()
     }
+}
+
+/// Texts of a format. Those of others, and of `password`, may be any.
+fn of_format(format: &str) -> &'static [&'static str] {
+    match format {
+        "email" => &["news@example.com", "a@b.example"],
+        "hostname" => &["smtp.example.com", "localhost"],
+        "uri" => &["https://example.com/hook", "urn:example:a"],
+        "uuid" => &["99a84211-f73d-4ff8-acdf-eb3e06bb9d62"],
+        "ipv4" => &["192.0.2.1"],
+        "ipv6" => &["2001:db8::1"],
+        "date" => &["2026-01-31"],
+        "date-time" => &["2026-01-31T12:00:00Z"],
+        _ => &[],
+    }
+}
+
+/// Whether a text of this format may be any text.
+fn format_is_free(schema: &Value) -> bool {
+    let format = schema.get("format").and_then(Value::as_str);
+    format.is_none_or(|format| of_format(format).is_empty())
 }
 
 /// Any character, mostly one that is on every keyboard.

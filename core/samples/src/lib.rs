@@ -47,6 +47,11 @@ impl Sampler {
         self
     }
 
+    /// The fields whose patterns no text can be made from; their examples are all that they are given.
+    pub fn not_understood(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(|field| !field.understood).map(|field| field.name.as_str())
+    }
+
     /// Settings that are meant to be taken: every field first, then the required ones alone, then any of the others.
     pub fn good(&mut self) -> Map<String, Value> {
         self.made += 1;
@@ -222,6 +227,7 @@ mod tests {
     fn the_same_seed_makes_the_same_settings() {
         assert_eq!(made(7, 50, Sampler::broken), made(7, 50, Sampler::broken));
         assert_ne!(made(7, 50, Sampler::good), made(8, 50, Sampler::good));
+        assert_eq!(Sampler::new(&schema(), 1).not_understood().collect::<Vec<_>>(), ["odd"]);
     }
 
     #[test]

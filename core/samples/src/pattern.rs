@@ -3,6 +3,8 @@
 use fastrand::Rng;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
+use crate::field::TOO_LONG;
+
 /// A regular expression that texts can be made from.
 pub(crate) struct Pattern(Hir);
 
@@ -15,6 +17,8 @@ pub(crate) enum Extent {
     Most(usize),
     /// Something between, of this length at most.
     Between(usize),
+    /// Each repetition either as seldom or as often as it may be, until the text has this length.
+    Ends(usize),
 }
 
 impl Pattern {
@@ -101,6 +105,7 @@ impl Writer<'_> {
         let (times, limit) = match self.extent {
             Extent::Least => (repetition.min, 0),
             Extent::Most(limit) => (most, limit),
+            Extent::Ends(limit) => (if self.random.bool() { repetition.min } else { most }, limit),
             Extent::Between(limit) => {
                 let most = most.min(u32::try_from(limit).unwrap_or(u32::MAX)).max(repetition.min);
                 (self.random.u32(repetition.min..=most), limit)
@@ -108,11 +113,13 @@ impl Writer<'_> {
         };
         for time in 0..times {
             let before = self.length;
-            if time >= repetition.min && self.length >= limit {
+            let is_enough = time >= repetition.min && self.length >= limit;
+            if is_enough || self.length >= TOO_LONG {
                 break;
             }
             self.write(&repetition.sub);
-            if time >= repetition.min && self.length == before {
+            // What can be nothing once can be nothing every other time.
+            if self.length == before {
                 break;
             }
         }
@@ -178,7 +185,12 @@ mod tests {
         assert_eq!(text("^[^a]+$", Extent::Most(4096)), 4096);
         assert_eq!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Least), 1);
         assert_eq!(text("^()*$", Extent::Most(5)), 0);
+        assert_eq!(text("^(?:x?){4000000000}$", Extent::Least), 0);
+        assert_eq!(text("^(?:x{60000}){60000}$", Extent::Least), super::TOO_LONG);
         assert!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Most(200)) < 270);
+        let ends: std::collections::BTreeSet<usize> =
+            (0..50).map(|_| text("^[a-z]{2,9}-[0-9]{1,5}$", Extent::Ends(99))).collect();
+        assert_eq!(ends.into_iter().collect::<Vec<_>>(), [4, 8, 11, 15]);
         for _ in 0..100 {
             assert!((1..=20).contains(&text("^[a-z]+$", Extent::Between(20))));
         }

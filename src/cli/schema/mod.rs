@@ -1,5 +1,6 @@
 //! `bonafide schema`: the schemas of the providers' settings, as files, and what has changed in them.
 
+mod check;
 mod export;
 
 use std::process::ExitCode;
@@ -15,6 +16,11 @@ use crate::check::Checks;
 pub(super) enum Command {
     /// Write the schemas of the linked providers for tools: one file for each, the OpenAPI document, or types
     Export(export::Arguments),
+    /// Compare the schemas of the linked providers with an earlier export
+    ///
+    /// Names each change and whether it breaks settings that are stored today. Exits with 1 when one does, and with 2 when
+    /// there is nothing to compare with.
+    Check(check::Arguments),
 }
 
 pub(super) fn run(command: Command, registry: Registry) -> Result<ExitCode, CommandError> {
@@ -22,5 +28,6 @@ pub(super) fn run(command: Command, registry: Registry) -> Result<ExitCode, Comm
     checks.warm_up().map_err(StartError::from)?;
     match command {
         Command::Export(arguments) => export::run(&arguments, &checks),
+        Command::Check(arguments) => check::run(&arguments, &checks),
     }
 }
