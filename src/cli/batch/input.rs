@@ -42,8 +42,11 @@ impl Input {
         }
         let name = format!("`{}`", path.display());
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-        let (metadata, file) =
-            opened.map_err(|error| CommandError::Usage(format!("cannot read {name}: {error}")))?;
+        let failed = |error: io::Error| CommandError::Usage(format!("cannot read {name}: {error}"));
+        let (metadata, file) = opened.map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
         Ok(Self {
             name,
             size: metadata.is_file().then_some(metadata.len()),

@@ -58,8 +58,8 @@ impl Progress {
         let text = self.counts.describe(self.start.elapsed());
         match &self.bar {
             Some(bar) => {
-                bar.set_position(self.counts.judged_bytes + self.counts.skipped_bytes);
                 bar.set_message(text);
+                bar.set_position(self.counts.judged_bytes + self.counts.skipped_bytes);
             }
             None => tell(&text),
         }
