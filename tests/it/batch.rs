@@ -142,10 +142,10 @@ impl Place {
         command
     }
 
-    /// The whole lines of a file of reports.
-    fn whole_lines(&self, name: &str) -> usize {
+    /// How many lines are written, the one that is being written included.
+    fn lines(&self, name: &str) -> usize {
         std::fs::read(self.path(name))
-            .map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+            .map_or(0, |bytes| bytes.split_inclusive(|byte| *byte == b'\n').count())
     }
 }
 
@@ -331,16 +331,16 @@ fn ids_are_repeated_unless_they_could_hold_a_secret() {
         json!({"name": "x", "provider_id": "1005", "id": id,
             "settings": {"api_key": SECRET, "domain": "mg.example.com"}})
     };
-    let mut input: String = cases.iter().map(|(id, _)| format!("{}\n", request(id))).collect();
+    let mut input: Vec<Value> = cases.iter().map(|(id, _)| request(id)).collect();
     // Where it is not known which field is secret, all are; and the secret may be a number, or a name.
-    input += &[
+    input.extend([
         json!({"id": SECRET, "provider_id": "77", "settings": {"key": [SECRET]}}),
         json!({"id": 7_654_321, "provider_id": "1005", "settings": {"api_key": 7_654_321}}),
         json!({"id": SECRET, "provider_id": "1005", "settings": {SECRET: "x"}}),
         json!({"id": SECRET, "provider_id": "1005", "settings": SECRET}),
-    ]
-    .map(|request| format!("{request}\n"))
-    .concat();
+    ]);
+    let mut input: String =
+        input.iter().fold(String::new(), |text, line| text + &format!("{line}\n"));
     input += "{\"id\": \"a\", \"id\": \"b\", \"provider_id\": \"1005\"}\n";
     let count = input.lines().count() as u64;
     let place = Place::new(None, input);
@@ -501,7 +501,7 @@ fn what_cannot_be_gone_on_with_is_left_as_it_is() {
     let go_on = ["input", "--output", "reports", "--resume"];
     let mut with_input = |what: &str, lines: &[String]| {
         std::fs::write(place.path("input"), lines.join("\n") + "\n").unwrap();
-        text += &format!("The input has {what}.\n{}", refusal(&place, &go_on));
+        write!(text, "The input has {what}.\n{}", refusal(&place, &go_on)).unwrap();
     };
     let [a, b, blank, c] = &input;
     with_input("another id", &[a.clone(), request("x", "1000"), blank.clone(), c.clone()]);
@@ -515,11 +515,16 @@ fn what_cannot_be_gone_on_with_is_left_as_it_is() {
     let first = whole.lines().next().unwrap();
     let mut with_output = |what: &str, content: String| {
         std::fs::write(place.path("reports"), content).unwrap();
-        text += &format!("The output holds {what}.\n{}", refusal(&place, &go_on));
+        write!(text, "The output holds {what}.\n{}", refusal(&place, &go_on)).unwrap();
     };
     with_output("a line twice", format!("{whole}{first}\n"));
     with_output("something else", whole.clone() + "{\"verdict\": \"valid\"}\n");
     with_output("something else without an end of line", "important".to_owned());
+    // What is cut off ends the file; this goes on, so nothing of it may be dropped.
+    with_output(
+        "the beginning of a report, and no end",
+        "{\"line\":1,".to_owned() + &" ".repeat(64 << 20),
+    );
     with_output("a verdict that is none", first.replace("rejected", "valid") + "\n");
     with_output("a provider of another program", first.replace("\"1000\"", "\"77\"") + "\n");
     with_output("line 0", format!("{{\"line\":0,{}\n", first.split_once(',').unwrap().1));
@@ -572,7 +577,7 @@ async fn an_outage_in_the_middle_turns_nothing_into_a_rejection() {
     let arguments = ["--output", "reports", "--concurrency", "2"];
     let child = place.batch(&arguments).spawn().unwrap();
     upstream.release(32);
-    eventually("as many are judged as are answered", || place.whole_lines("reports") == 32).await;
+    eventually("as many are judged as are answered", || place.lines("reports") == 32).await;
     eventually("more are in flight", || upstream.in_flight().0 == 2).await;
     upstream.server.abort();
     upstream.state.gate.close();
