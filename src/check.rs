@@ -165,6 +165,16 @@ impl Report {
         }
     }
 
+    /// The report on what cannot be read as a request.
+    pub(crate) fn unreadable(problem: Problem, trace_id: Uuid) -> Self {
+        Self::refused(request::Refused::unreadable(problem), trace_id)
+    }
+
+    /// The report of a check that ended in a defect of ours.
+    pub(crate) fn defect(trace_id: Uuid) -> Self {
+        Self::failed(None, &Failure::internal("the check panicked"), trace_id)
+    }
+
     /// The machine-readable name of what decided the verdict, if it is no pass.
     pub(crate) fn cause(&self) -> Option<&'static str> {
         self.problems.first().map(|problem| problem.code().code())

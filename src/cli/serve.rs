@@ -20,6 +20,10 @@ use crate::config::Account;
 /// What finishing a request may take beside its check.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a command says that asks emulators.
+pub(super) const SANDBOX: &str =
+    "==> SANDBOX: answers come from emulators on this machine, not from providers. <==";
+
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -58,13 +62,14 @@ pub(super) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-struct Signals {
+/// What asks a process to stop, from the moment on that it is listened for.
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, CommandError> {
+    pub(super) fn listen() -> Result<Self, CommandError> {
         let listen = |kind| {
             signal(kind)
                 .map_err(|error| CommandError::Usage(format!("cannot wait for signals: {error}")))
@@ -76,6 +81,10 @@ impl Signals {
     }
 
     async fn first(mut self) {
+        self.next().await;
+    }
+
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -84,7 +93,7 @@ impl Signals {
 }
 
 fn announce(sandbox: &Sandbox) {
-    tell("==> SANDBOX: answers come from emulators on this machine, not from providers. <==");
+    tell(SANDBOX);
     for emulator in sandbox.emulators() {
         let name = emulator.descriptor().name;
         let base_urls = emulator.base_urls();
