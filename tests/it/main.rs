@@ -7,8 +7,10 @@
 )]
 
 mod body;
+mod canary;
 mod cli;
 mod config;
+mod egress;
 mod examples;
 mod fake;
 mod generated;
