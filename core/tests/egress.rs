@@ -216,6 +216,26 @@ async fn a_host_of_the_settings_is_judged_in_every_notation_and_no_resolver_is_a
 }
 
 #[test]
+fn a_network_of_translated_addresses_leads_only_where_one_may_go() {
+    let allow = ["64:ff9b::/96", "2002::/16", "10.1.0.0/16"];
+    let policy = Policy::new(allow.map(|network| network.parse().unwrap()).to_vec(), vec![587]);
+    let named =
+        |text: &str, port| policy.judge_named(SocketAddr::new(text.parse().unwrap(), port)).is_ok();
+    for to_the_internet in ["64:ff9b::8.8.8.8", "2002:808:808::1"] {
+        let plain = policy.judge_plain_http(to_the_internet.parse().unwrap());
+        assert!(named(to_the_internet, 587) && !named(to_the_internet, 22) && plain.is_err());
+    }
+    for to_the_network in ["64:ff9b::10.1.2.3", "2002:a01:203::1"] {
+        let plain = policy.judge_plain_http(to_the_network.parse().unwrap());
+        assert!(named(to_the_network, 22) && plain.is_ok());
+    }
+    for to_another in ["64:ff9b::127.0.0.1", "64:ff9b::10.2.0.1", "2002:7f00:1::1", "2002:a02:1::"]
+    {
+        assert!(!named(to_another, 587), "{to_another}");
+    }
+}
+
+#[test]
 fn a_base_url_is_judged_in_every_notation() {
     let names = Names::answering(&[]);
     let build = |policy: &Policy, url: &str| environment(policy, &names, url).map(drop);
