@@ -8,8 +8,10 @@
 
 mod batch;
 mod body;
+mod canary;
 mod cli;
 mod config;
+mod egress;
 mod examples;
 mod fake;
 mod generated;

@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -42,13 +43,23 @@ impl Server {
         Self { child, address, token, stdout, stderr }
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
+    /// Reads the log while the server runs, or it would wait for a reader. The thread gives all of it at the end.
+    pub(crate) fn read_log(&mut self) -> JoinHandle<String> {
+        let mut stderr = std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()));
+        std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        })
+    }
+
     /// Waits until the process is gone and returns the rest of its log.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         let mut log = String::new();
         self.stderr.read_to_string(&mut log).unwrap();
         let mut rest = String::new();
@@ -69,18 +80,23 @@ fn read_line(reader: &mut impl std::io::BufRead) -> String {
     line.trim_end().to_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
 async fn ask(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
+    String::from_utf8(send_raw(address, &request).await).unwrap()
+}
+
+/// Sends these bytes as they are, and reads to the end.
+#[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
+pub(crate) async fn send_raw(address: SocketAddr, request: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8(answer).unwrap()
+    answer
 }
 
 fn twilio(token: &str) -> String {
@@ -202,13 +218,7 @@ async fn every_line_of_a_request_bears_its_trace_id_and_none_a_secret() {
     let mut server = Server::start(
         bonafide(&["serve", "--sandbox", "--listen", "127.0.0.1:0"]).env("RUST_LOG", "trace"),
     );
-    // The log is read while the server runs, or it would wait for a reader.
-    let mut stderr = std::mem::replace(&mut server.stderr, BufReader::new(spare_stderr()));
-    let log = std::thread::spawn(move || {
-        let mut log = String::new();
-        stderr.read_to_string(&mut log).unwrap();
-        log
-    });
+    let log = server.read_log();
     let token = server.token.clone().unwrap();
     let secrets = ["sandbox-token-with-numbers", "Marker-0f1e2d"];
     for secret in secrets {
