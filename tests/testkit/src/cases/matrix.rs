@@ -325,7 +325,8 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
         for (cell, (result, _)) in in_two_rounds(&cells, |cell| cell.check(stage)).await {
             let Fault { name: fault, what, expected, .. } = cell.fault;
             if result.is_ok() {
-                passes.push(fault.as_str());
+                // Whether time is left after a silence is for the machine to say, which may be busy.
+                passes.extend((!cell.fault.stalls).then_some(fault.as_str()));
                 continue;
             }
             findings.require(expected.meets(&result), || {
@@ -338,12 +339,12 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
             });
         }
     }
-    findings.require(passes.is_empty() || passes.len() == faults.len(), || {
+    let told = faults.iter().filter(|fault| !fault.stalls).count();
+    findings.require(passes.is_empty() || passes.len() == told, || {
         format!(
-            "exchange `{name}`, step {step}: {} of {} faults leave it a pass, so the request decides sometimes; those are \
+            "exchange `{name}`, step {step}: {} of {told} faults leave it a pass, so the request decides sometimes; those are \
              {}: either let no failure of it stand in the way of the pass, or let none pass",
             passes.len(),
-            faults.len(),
             passes.join(", ")
         )
     });
