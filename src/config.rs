@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bonafide_core::egress::{MAIL_PORTS, Policy};
@@ -41,7 +42,7 @@ pub(crate) struct Config {
 /// Who may ask, and the digest of the token that proves it.
 #[derive(Clone)]
 pub(crate) struct Account {
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     pub(crate) token_sha256: [u8; 32],
 }
 
@@ -52,7 +53,7 @@ impl fmt::Debug for Account {
 }
 
 /// How often one account may ask; 0 stands for no such limit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RateLimit {
     pub(crate) per_second: u32,
     pub(crate) per_minute: u32,
@@ -60,7 +61,7 @@ pub(crate) struct RateLimit {
 }
 
 /// Where the counters of the rate limit are kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Store {
     Memory,
     Redis(Url),
@@ -75,7 +76,7 @@ impl fmt::Debug for Store {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Egress {
     allow: Vec<IpNet>,
     ports: Vec<u16>,
@@ -364,6 +365,19 @@ impl Config {
         })
     }
 
+    /// The tables and keys that differ, accounts apart.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("listen", self.listen != other.listen),
+            ("rate_limit", self.rate_limit != other.rate_limit),
+            ("egress", self.egress != other.egress),
+            ("providers", self.providers != other.providers),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+
     /// How a provider is asked.
     pub(crate) fn provider(&self, descriptor: &Descriptor) -> Option<&ProviderConfig> {
         self.providers.get(descriptor.name)
@@ -390,7 +404,7 @@ struct Reader<'a> {
 
 #[derive(Default)]
 struct PartialAccount {
-    id: Option<String>,
+    id: Option<Arc<str>>,
     token_sha256: Option<[u8; 32]>,
     origin: Option<Origin>,
 }
@@ -530,7 +544,7 @@ impl<'a> Reader<'a> {
                 if id.is_empty() {
                     return Err("it must not be empty".to_owned());
                 }
-                account.id = Some(id.to_owned());
+                account.id = Some(id.into());
                 Ok(())
             })),
             ["token_sha256"] => Some(entry.text().and_then(|digest| {

@@ -23,7 +23,7 @@ pub(crate) use self::error::whole_seconds;
 use self::rate_limit::RateLimiter;
 use crate::StartError;
 use crate::check::Checks;
-use crate::config::Config;
+use crate::config::{Account, Config};
 
 /// The largest body that is read, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
@@ -51,6 +51,13 @@ impl Api {
         let openapi = openapi::document(&checks);
         let accounts = Accounts::new(config.accounts.clone());
         Ok(Self(Arc::new(Shared { checks, accounts, rate_limiter, sandbox, openapi })))
+    }
+
+    /// Lets these accounts in from now on, and no others. What an account that stays has used up stays used up.
+    pub(crate) fn replace_accounts(&self, accounts: Vec<Account>) {
+        // Their counters come first, or a request could slip in uncounted.
+        self.0.rate_limiter.know(&accounts);
+        self.0.accounts.replace(accounts);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every answer has: a trace id, a log line, and a body even when a handler fails.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -35,7 +36,7 @@ impl FromRequestParts<Api> for TraceId {
 /// What a handler wants in the request's log line. It travels in the extensions of the response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remarks {
-    pub(crate) account: Option<String>,
+    pub(crate) account: Option<Arc<str>>,
     pub(crate) provider: Option<&'static str>,
     pub(crate) cause: Option<&'static str>,
     pub(crate) provider_status: Option<u16>,
@@ -75,7 +76,7 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
             method,
             route,
             status = response.status().as_u16(),
-            account = remarks.account,
+            account = remarks.account.as_deref(),
             provider = remarks.provider,
             cause = remarks.cause,
             provider_status = remarks.provider_status,

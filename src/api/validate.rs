@@ -41,11 +41,11 @@ pub(crate) async fn validate(
             return error.into_response();
         }
     };
-    let quota = match api.0.rate_limiter.count(&account.id).await {
+    let quota = match api.0.rate_limiter.count(&account).await {
         Decision::Admitted(quota) => quota,
         Decision::Limited { wait } => {
             discard(body).await;
-            let remarks = Remarks { account: Some(account.id.clone()), ..Remarks::default() };
+            let remarks = Remarks { account: Some(account), ..Remarks::default() };
             return (Extension(remarks), ApiError::too_many_requests(wait)).into_response();
         }
     };
@@ -56,7 +56,7 @@ pub(crate) async fn validate(
         }
         Err(error) => (Remarks::default(), error.into_response()),
     };
-    remarks.account = Some(account.id.clone());
+    remarks.account = Some(account);
     if let Some(quota) = quota {
         announce(&quota, response.headers_mut());
     }

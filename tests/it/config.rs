@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::support::sha256;
+use crate::support::{account, sha256};
 
 async fn refusal(config: &str) -> String {
     bonafide::router(config).await.expect_err(config).to_string()
@@ -52,9 +52,6 @@ async fn what_is_wrong_is_named() {
 
 #[tokio::test]
 async fn accounts_must_differ() {
-    let account = |id: &str, token: &str| {
-        format!("[[accounts]]\nid = \"{id}\"\ntoken_sha256 = \"{}\"\n", sha256(token))
-    };
     let ids = refusal(&(account("a", "x") + &account("a", "y"))).await;
     assert!(ids.contains("`accounts[1].id` is the same as `accounts[0].id`"), "{ids}");
     let tokens = refusal(&(account("a", "x") + &account("b", "x"))).await;

@@ -1,8 +1,10 @@
 //! The server as a process: what it prints, how it stops, and what its log does not hold.
 
-use std::io::{BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -42,13 +44,30 @@ impl Server {
         Self { child, address, token, stdout, stderr }
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// The log, read while the server runs: it would wait for a reader.
+    pub(crate) fn log(&mut self) -> Log {
+        let stderr = std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()));
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // Whoever reads it may have seen enough.
+                let _unread = sender.send(line);
+            }
+        });
+        Log(lines)
     }
 
     /// Waits until the process is gone and returns the rest of its log.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         let mut log = String::new();
         self.stderr.read_to_string(&mut log).unwrap();
         let mut rest = String::new();
@@ -58,8 +77,26 @@ impl Server {
         log
     }
 
-    async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> String {
+    pub(crate) async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> String {
         ask(self.address, method, path, token, body).await
+    }
+}
+
+/// Only what fails by hanging lasts as long.
+pub(crate) const HANGS: Duration = Duration::from_mins(1);
+
+/// The lines of a server's log.
+pub(crate) struct Log(mpsc::Receiver<String>);
+
+impl Log {
+    /// Waits for the next line that holds this text, and returns it.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        loop {
+            let line = self.0.recv_timeout(HANGS).unwrap_or_else(|_| panic!("not logged: {text}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 }
 
@@ -70,7 +107,13 @@ fn read_line(reader: &mut impl std::io::BufRead) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
-async fn ask(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> String {
+pub(crate) async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &str,
+) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
@@ -202,7 +245,6 @@ async fn every_line_of_a_request_bears_its_trace_id_and_none_a_secret() {
     let mut server = Server::start(
         bonafide(&["serve", "--sandbox", "--listen", "127.0.0.1:0"]).env("RUST_LOG", "trace"),
     );
-    // The log is read while the server runs, or it would wait for a reader.
     let mut stderr = std::mem::replace(&mut server.stderr, BufReader::new(spare_stderr()));
     let log = std::thread::spawn(move || {
         let mut log = String::new();
