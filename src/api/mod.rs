@@ -10,6 +10,7 @@ mod trace;
 mod validate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -36,6 +37,7 @@ struct Shared {
     checks: Checks,
     accounts: Accounts,
     rate_limiter: RateLimiter,
+    body_timeout: Duration,
     sandbox: bool,
     openapi: serde_json::Value,
 }
@@ -50,7 +52,14 @@ impl Api {
         let rate_limiter = RateLimiter::new(&config.rate_limit, &config.accounts).await?;
         let openapi = openapi::document(&checks);
         let accounts = Accounts::new(config.accounts.clone());
-        Ok(Self(Arc::new(Shared { checks, accounts, rate_limiter, sandbox, openapi })))
+        Ok(Self(Arc::new(Shared {
+            checks,
+            accounts,
+            rate_limiter,
+            body_timeout: config.limits.body_timeout,
+            sandbox,
+            openapi,
+        })))
     }
 
     /// Lets these accounts in from now on, and no others. What an account that stays has used up stays used up.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -65,11 +65,15 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(CONTENT_TYPE, json);
         }
+        let headers = response.headers_mut();
+        // What an account has at its provider, and even whether its key works, is for the one who asked.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
-            response.headers_mut().insert(X_TRACE_ID, value);
+            headers.insert(X_TRACE_ID, value);
         }
         if api.0.sandbox {
-            response.headers_mut().insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
+            headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
         }
         let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(

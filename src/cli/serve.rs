@@ -54,11 +54,12 @@ pub(super) async fn run(
     }
     print(&format!("{welcome}listening on http://{address}\n"))?;
 
+    let limits = config.limits;
     let patience = config.longest_timeout() + GRACE;
     let router = api::router(api.clone());
     let reload = Reload { asking: arguments.asking, registry, started: config, api };
     tokio::spawn(reload.on(hang_up));
-    api::server::serve(listener, router, signals.first(), patience).await;
+    api::server::serve(listener, router, limits, signals.first(), patience).await;
     Ok(ExitCode::SUCCESS)
 }
 

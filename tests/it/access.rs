@@ -14,10 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::cli::bonafide;
 use crate::process::{Server, ask};
 use crate::support::{
-    OTHER_TOKEN, TOKEN, VALIDATE, account, api, config, fake, request, send, sha256,
+    CATALOGUE, OTHER_TOKEN, TOKEN, VALIDATE, account, api, config, fake, request, send, sha256,
 };
-
-const CATALOGUE: &str = "/v1/hood/providers";
 
 /// What a command prints to standard output, when it succeeds.
 fn printed(command: &mut Command) -> String {
@@ -129,6 +127,34 @@ async fn a_refusal_does_not_tell_what_was_wrong_with_the_token() {
     refusals.dedup();
     assert_eq!(refusals.len(), 1, "{refusals:?}");
     insta::assert_debug_snapshot!(refusals);
+}
+
+#[tokio::test]
+async fn every_answer_is_kept_by_nobody_and_taken_for_what_it_is() {
+    let api = api("[rate_limit]\nper_second = 0\nper_minute = 5").await;
+    let without_token = |method: &str, path: &str| {
+        Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+    };
+    for (status, asked) in [
+        (200, request("POST", VALIDATE, fake("data"))),
+        (204, request("POST", VALIDATE, fake("valid"))),
+        (400, request("POST", VALIDATE, fake("invalid_credentials"))),
+        (413, request("POST", VALIDATE, vec![b'x'; 70_000])),
+        (500, request("POST", VALIDATE, fake("panics-with-secret"))),
+        (429, request("POST", VALIDATE, "")),
+        (401, without_token("POST", VALIDATE)),
+        (404, without_token("GET", "/nowhere")),
+        (405, without_token("PUT", VALIDATE)),
+        (200, request("GET", CATALOGUE, "")),
+        (200, request("GET", "/openapi.json", "")),
+        (200, without_token("GET", "/healthz")),
+    ] {
+        let answer = send(&api, asked).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{status}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{status}");
+        assert_eq!(answer.header("server"), None, "{status}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod fake;
 mod generated;
 mod guide;
 mod http;
+mod limits;
 mod linkage;
 mod new_provider;
 mod process;

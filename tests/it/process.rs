@@ -53,6 +53,10 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The log, read while the server runs: it would wait for a reader.
     pub(crate) fn log(&mut self) -> Log {
         let stderr = std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()));

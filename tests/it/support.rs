@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 
 pub(crate) const TOKEN: &str = "token-of-a";
 pub(crate) const OTHER_TOKEN: &str = "token-of-b";
+pub(crate) const CATALOGUE: &str = "/v1/hood/providers";
 pub(crate) const VALIDATE: &str = "/v1/hood/integrations/validate";
 
 pub(crate) fn sha256(text: &str) -> String {
