@@ -28,6 +28,12 @@ pub(crate) struct Checks {
 #[error("{0}")]
 pub struct SchemaDefect(String);
 
+impl SchemaDefect {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Checks {
     pub(crate) fn new(registry: Registry, environment: Environment) -> Self {
         Self { registry, environment }
@@ -157,6 +163,16 @@ impl Report {
                 ..Self::new(Verdict::Rejected, refused.provider, trace_id)
             },
         }
+    }
+
+    /// The report on what cannot be read as a request.
+    pub(crate) fn unreadable(problem: Problem, trace_id: Uuid) -> Self {
+        Self::refused(request::Refused::unreadable(problem), trace_id)
+    }
+
+    /// The report of a check that ended in a defect of ours.
+    pub(crate) fn defect(trace_id: Uuid) -> Self {
+        Self::failed(None, &Failure::internal("the check panicked"), trace_id)
     }
 
     /// The machine-readable name of what decided the verdict, if it is no pass.

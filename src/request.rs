@@ -38,7 +38,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    fn unreadable(problem: Problem) -> Self {
+    pub(crate) fn unreadable(problem: Problem) -> Self {
         Self { provider: None, problems: vec![problem], defect: None }
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn read(
     let text = text(body).map_err(Refused::unreadable)?;
     let members = members(text).map_err(Refused::unreadable)?;
     let mut problems = Vec::new();
-    for repeated in &members.repeated {
+    for repeated in members.repeated.iter().filter(|name| **name != "id") {
         problems.push(
             malformed(Some(&format!("/{repeated}")), "This member is given more than once.")
                 .hint("Keep one of them; which one was meant cannot be told."),
@@ -63,9 +63,7 @@ pub(crate) fn read(
     if let Some(name) = judge("name") {
         problems.extend(check_name(name).err());
     }
-    let validator = judge("provider_id").and_then(|provider_id| {
-        find_provider(provider_id, registry).map_err(|problem| problems.push(problem)).ok()
-    });
+    let validator = provider(&members, registry).map_err(|problem| problems.extend(problem)).ok();
     let settings = judge("settings").and_then(|settings| {
         read_settings(settings, text).map_err(|problem| problems.push(problem)).ok()
     });
@@ -96,6 +94,23 @@ pub(crate) fn read(
             defect,
         }),
     }
+}
+
+/// The members of a request, if it can be read at all.
+pub(crate) fn outline(body: &[u8]) -> Option<Members<'_>> {
+    members(text(body).ok()?).ok()
+}
+
+/// The provider that a request is for, or what is wrong with its `provider_id`; nothing more is to be said of one
+/// that came twice.
+pub(crate) fn provider(
+    members: &Members<'_>,
+    registry: &Registry,
+) -> Result<&'static dyn ProviderValidator, Option<Problem>> {
+    if members.repeated.contains("provider_id") {
+        return Err(None);
+    }
+    find_provider(members.provider_id, registry).map_err(Some)
 }
 
 fn malformed(pointer: Option<&str>, message: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
@@ -222,9 +237,11 @@ fn offset_of(part: &str, line: usize, column: usize) -> usize {
     offset
 }
 
-/// The four members of a request that mean something, unread, and the names of those that came twice.
+/// The members of a request that mean something, unread, and the names of those that came twice.
 #[derive(Default)]
-struct Members<'a> {
+pub(crate) struct Members<'a> {
+    /// What a batch calls the request. It is no part of it.
+    id: Option<&'a RawValue>,
     name: Option<&'a RawValue>,
     provider_id: Option<&'a RawValue>,
     settings: Option<&'a RawValue>,
@@ -235,6 +252,7 @@ struct Members<'a> {
 impl<'a> Members<'a> {
     fn slot(&mut self, name: &str) -> Option<(&'static str, &mut Option<&'a RawValue>)> {
         match name {
+            "id" => Some(("id", &mut self.id)),
             "name" => Some(("name", &mut self.name)),
             "provider_id" => Some(("provider_id", &mut self.provider_id)),
             "settings" => Some(("settings", &mut self.settings)),
@@ -250,6 +268,19 @@ impl<'a> Members<'a> {
             "settings" => self.settings,
             _ => self.status,
         }
+    }
+
+    pub(crate) fn id(&self) -> Option<&'a RawValue> {
+        self.id
+    }
+
+    pub(crate) fn settings(&self) -> Option<&'a RawValue> {
+        self.settings
+    }
+
+    /// Whether any of them came twice.
+    pub(crate) fn repeats(&self) -> bool {
+        !self.repeated.is_empty()
     }
 }
 

@@ -87,12 +87,27 @@ impl AllowedRequest {
     }
 
     /// Whether a request with this method and these path segments is the one that is meant.
+    ///
+    /// A `*` stands for a segment that stays where it is put. One that is empty or that a server or a library could
+    /// take for a step upwards is never covered: it would ask for another path than the list says.
     pub fn covers(&self, method: &str, path: &[&str]) -> bool {
         let pattern = self.path.trim_start_matches('/').split('/');
         self.method == method
             && pattern.clone().count() == path.len()
-            && pattern.zip(path).all(|(allowed, segment)| allowed == "*" || allowed == *segment)
+            && pattern.zip(path).all(|(allowed, segment)| match allowed {
+                "*" => stays_in_place(segment),
+                _ => allowed == *segment,
+            })
     }
+}
+
+/// Whether a segment, escaped, is one segment of a path, whoever reads it.
+///
+/// URL libraries drop `.` and `..`, and look through tabs and line breaks to find them; servers that decode twice see
+/// them behind `%2e`.
+fn stays_in_place(segment: &str) -> bool {
+    let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
+    !matches!(decoded.as_str(), "" | "." | "..") && !segment.chars().any(char::is_control)
 }
 
 /// Where a provider's checks go.
@@ -131,5 +146,52 @@ impl Descriptor {
             Destination::BuiltIn(base_urls) => base_urls,
             Destination::NamedBySettings => &[],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+
+    const LIST: AllowedRequest = AllowedRequest::get("/v1/domains/*/state", "a state");
+
+    #[test]
+    fn a_segment_that_could_lead_elsewhere_is_not_covered() {
+        for segment in ["a", "a b", "a/b", "...", ".a", "a..b", "%2e%2e%2f", "%2f", "\u{2024}."] {
+            assert!(LIST.covers("GET", &["v1", "domains", segment, "state"]), "{segment:?}");
+        }
+        for segment in [
+            "", ".", "..", "%2e", "%2E", "%2e%2e", "%2E.", ".%2e", "%2E%2e", ".\t.", "\n..", ".\r",
+            "\t", "a\tb", "a\0", "\u{85}",
+        ] {
+            assert!(!LIST.covers("GET", &["v1", "domains", segment, "state"]), "{segment:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_covered_stays_one_segment(segment in r"(?:[.%2eE\t\n/?#\\a]|\PC){0,6}") {
+            if LIST.covers("GET", &["v1", "domains", &segment, "state"]) {
+                let mut url = Url::parse("https://api.example.com/prefix").unwrap();
+                url.path_segments_mut().unwrap().extend(["v1", "domains", &segment, "state"]);
+                let segments: Vec<&str> = url.path().split('/').collect();
+                prop_assert_eq!(segments.len(), 6, "{}", url);
+                let decoded = percent_decode(segments[4]);
+                prop_assert_eq!(decoded, segment.into_bytes());
+            }
+        }
+    }
+
+    fn percent_decode(text: &str) -> Vec<u8> {
+        let mut parts = text.split('%');
+        let mut decoded = parts.next().unwrap().as_bytes().to_vec();
+        for part in parts {
+            decoded.push(u8::from_str_radix(&part[..2], 16).unwrap());
+            decoded.extend_from_slice(&part.as_bytes()[2..]);
+        }
+        decoded
     }
 }

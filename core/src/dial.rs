@@ -1,6 +1,6 @@
 //! Guarded TCP and TLS to a host and port that the settings name.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -13,8 +13,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::context::Context;
 use crate::egress::Forbidden;
-use crate::environment::look_up;
 use crate::failure::{Cause, Failure};
+use crate::resolver::{addresses_of, without_brackets};
 
 /// The longest that finding and connecting to a host may take; less when the deadline is near.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ impl Context {
         let until = Instant::now() + CONNECT_TIMEOUT.min(self.time_left() / 2);
         let addresses = match self.environment().route(host.value, port.value) {
             Some(address) => vec![address],
-            None => match timeout_at(until, resolve(host.value, port.value)).await {
+            None => match timeout_at(until, self.find(host.value, port.value)).await {
                 Ok(Ok(addresses)) => addresses,
                 Ok(Err(error)) if !is_passing(&error) => {
                     return Err(Failure::connection_failed(host.name)
@@ -95,6 +95,10 @@ impl Context {
             .hint("Check the port; mail servers take submissions on 587 or 465."))
     }
 
+    async fn find(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        addresses_of(self.environment().resolver(), host, port).await
+    }
+
     /// Speaks TLS over a connection, and holds the server to the name in `host`.
     ///
     /// Fails with `connection_failed`, at the host for a certificate that does not hold, at the port for a server
@@ -105,11 +109,12 @@ impl Context {
         port: Field<u16>,
         stream: S,
     ) -> Result<TlsStream<S>, Failure> {
-        let name = ServerName::try_from(bare(host.value).trim_end_matches('.').to_owned())
-            .map_err(|_| {
-                Failure::connection_failed(host.name)
-                    .message("No certificate can be for this host name.")
-            })?;
+        let name =
+            ServerName::try_from(without_brackets(host.value).trim_end_matches('.').to_owned())
+                .map_err(|_| {
+                    Failure::connection_failed(host.name)
+                        .message("No certificate can be for this host name.")
+                })?;
         let connector = TlsConnector::from(self.environment().tls());
         connector.connect(name, stream).await.map_err(|error| {
             let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
@@ -123,19 +128,6 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-/// An IPv6 address may stand in brackets.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
-}
-
-async fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
-    let host = bare(host);
-    match host.parse::<IpAddr>() {
-        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
-        Err(_) => look_up(host, port).await,
-    }
 }
 
 /// Whether a connection failed for a reason of this machine, which says nothing about the other one.

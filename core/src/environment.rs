@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -16,8 +15,9 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::descriptor::Descriptor;
-use crate::egress::{Forbidden, Policy};
+use crate::egress::Policy;
 use crate::provider::ProviderValidator;
+use crate::resolver::{NameResolver, SystemResolver, look_up};
 use crate::settings::{SchemaError, SettingsSchema};
 
 /// How long connecting to a built-in host may take before it counts as a failure.
@@ -89,6 +89,7 @@ pub struct EnvironmentBuilder {
     extra_ca: Vec<u8>,
     providers: Vec<(&'static Descriptor, ProviderConfig)>,
     route: Option<Route>,
+    resolver: Option<Arc<dyn NameResolver>>,
 }
 
 impl fmt::Debug for EnvironmentBuilder {
@@ -126,6 +127,12 @@ impl EnvironmentBuilder {
         self
     }
 
+    /// Looks names up with this resolver instead of the operating system's. What it finds is judged all the same.
+    pub fn resolver(mut self, resolver: Arc<dyn NameResolver>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
     /// Judges the configuration and sets up the clients.
     pub fn build(self) -> Result<Environment, EnvironmentError> {
         let mut providers = HashMap::new();
@@ -138,15 +145,16 @@ impl EnvironmentBuilder {
             providers.insert(descriptor.name, Arc::new(config));
         }
         let tls = tls_config(&self.extra_ca)?;
+        let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
+        let guarded = |plain| GuardedResolver {
+            policy: self.policy.clone(),
+            resolver: Arc::clone(&resolver),
+            plain,
+        };
         Ok(Environment(Arc::new(Shared {
-            https: http_client(
-                &tls,
-                GuardedResolver { policy: self.policy.clone(), plain: false },
-            )?,
-            plain_http: http_client(
-                &tls,
-                GuardedResolver { policy: self.policy.clone(), plain: true },
-            )?,
+            https: http_client(&tls, guarded(false))?,
+            plain_http: http_client(&tls, guarded(true))?,
+            resolver,
             policy: self.policy,
             tls: Arc::new(tls),
             providers,
@@ -167,6 +175,7 @@ struct Shared {
     tls: Arc<ClientConfig>,
     providers: HashMap<&'static str, Arc<ProviderConfig>>,
     route: Option<Route>,
+    resolver: Arc<dyn NameResolver>,
     schemas: RwLock<HashMap<&'static str, Arc<SettingsSchema>>>,
 }
 
@@ -218,6 +227,10 @@ impl Environment {
 
     pub(crate) fn route(&self, host: &str, port: u16) -> Option<SocketAddr> {
         self.0.route.as_ref().map(|route| route(host, port))
+    }
+
+    pub(crate) fn resolver(&self) -> &dyn NameResolver {
+        self.0.resolver.as_ref()
     }
 
     pub(crate) fn client(&self, scheme: &str) -> &reqwest::Client {
@@ -305,36 +318,25 @@ fn http_client(
 /// Resolves a built-in host once and hands on only judged addresses, which are then the ones that are dialled.
 struct GuardedResolver {
     policy: Policy,
+    resolver: Arc<dyn NameResolver>,
     plain: bool,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, plain) = (self.policy.clone(), self.plain);
+        let resolver = Arc::clone(&self.resolver);
         Box::pin(async move {
-            let addresses = look_up(name.as_str(), 0).await?;
+            let addresses = look_up(resolver.as_ref(), name.as_str(), 0).await?;
             for address in &addresses {
                 let judged = if plain {
                     policy.judge_plain_http(address.ip())
                 } else {
                     policy.judge(address.ip())
                 };
-                judged.map_err(|forbidden: Forbidden| Box::new(forbidden) as Box<_>)?;
+                judged?;
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
-}
-
-/// Every address of a name. An empty answer is an error, as it is for the resolver of the system.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "every address that is found here is judged by the callers"
-)]
-pub(crate) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-    if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-    }
-    Ok(addresses)
 }

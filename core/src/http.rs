@@ -422,12 +422,16 @@ mod tests {
     #[test]
     fn segments_cannot_leave_their_place() {
         let context = context();
-        let path = ["v1", "a/b", "..", "c?d#e", "%2e%2e"];
+        let path = ["v1", "a/b", "...", "c?d#e", "%2e%2e%2f"];
         assert_eq!(
             url(context.get(&path).query("x", "1&y=2")),
-            Ok("https://api.example.com/prefix/v1/a%2Fb/c%3Fd%23e/%252e%252e?x=1%26y%3D2"
+            Ok("https://api.example.com/prefix/v1/a%2Fb/.../c%3Fd%23e/%252e%252e%252f?x=1%26y%3D2"
                 .to_owned())
         );
+        for step in ["..", ".", "", "%2e%2E", ".\t."] {
+            let path = ["v1", "a", step, "c", "d"];
+            assert_eq!(url(context.get(&path)), Err(Cause::Internal), "{step:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod outcome;
 mod pointer;
 pub mod prelude;
 mod provider;
+mod resolver;
 mod schema;
 mod settings;
 
@@ -26,6 +27,7 @@ pub use crate::failure::{Cause, Failure, Finding, Problem, Verdict};
 pub use crate::http::{Answer, Request};
 pub use crate::outcome::{Outcome, Warning, WarningCode};
 pub use crate::provider::{Provider, ProviderValidator, Registration};
+pub use crate::resolver::NameResolver;
 pub use crate::settings::{CheckedSettings, SettingsSchema, SubmittedSettings};
 
 /// The attribute that lets `impl Provider` hold an `async fn`.

@@ -11,13 +11,14 @@ use crate::field::EXPECTED;
 
 /// The annotation of a field that not even saving needs. An author writes it; what it says is published in `$defs`.
 const OPTIONAL_TO_SAVE: &str = "x-optional-to-save";
-/// How annotations begin that no standard knows. Tools that are strict refuse them, so none is published.
-const PRIVATE: &str = "x-";
 
-/// The place of each keyword in a published schema, after which come any others.
-const ORDER: [&str; 22] = [
+/// The keywords that are published, each in its place. Tools that are strict refuse a schema with any that the standard
+/// does not know, so what authors annotate for us is not among them.
+const PUBLISHED: &[&str] = &[
     "$schema",
     "$id",
+    "$anchor",
+    "$ref",
     "title",
     "description",
     "type",
@@ -26,13 +27,42 @@ const ORDER: [&str; 22] = [
     "enum",
     "oneOf",
     "anyOf",
+    "allOf",
+    "not",
+    "if",
+    "then",
+    "else",
     "minLength",
     "maxLength",
     "pattern",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "minimum",
+    "exclusiveMinimum",
+    "maximum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "prefixItems",
+    "items",
+    "contains",
+    "minContains",
+    "maxContains",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
     "properties",
+    "patternProperties",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
     "required",
+    "dependentRequired",
+    "dependentSchemas",
     "additionalProperties",
+    "unevaluatedProperties",
     "default",
+    "readOnly",
     "writeOnly",
     "deprecated",
     "$defs",
@@ -131,14 +161,10 @@ pub(crate) fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// Leaves out what no standard knows, and puts the keywords into their order.
+/// Leaves out what the standard does not know, and puts the other keywords into their places.
 pub(crate) fn publish(schema: &mut Map<String, Value>) {
-    let mut keywords: Vec<(String, Value)> = std::mem::take(schema)
-        .into_iter()
-        .filter(|(keyword, _)| !keyword.starts_with(PRIVATE))
-        .collect();
-    let place = |keyword: &str| ORDER.iter().position(|known| *known == keyword);
-    keywords.sort_by_key(|(keyword, _)| place(keyword).unwrap_or(ORDER.len()));
+    let mut given = std::mem::take(schema);
+    let keywords = PUBLISHED.iter().filter_map(|keyword| given.shift_remove_entry(*keyword));
     schema.extend(keywords);
 }
 

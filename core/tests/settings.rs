@@ -36,7 +36,7 @@ struct Settings {
     /// A port.
     port: Option<Port>,
     /// A name.
-    #[schemars(extend("x-optional-to-save" = true))]
+    #[schemars(extend("x-optional-to-save" = true, "widget" = "large"))]
     name: Option<Text>,
 }
 
@@ -206,6 +206,7 @@ fn what_is_published_holds_standard_keywords_alone_and_in_one_order() {
         ["title", "description", "type", "pattern"]
     );
     assert!(!published.to_string().contains("x-"));
+    assert_eq!(published["properties"]["name"].get("widget"), None);
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -298,6 +299,19 @@ proptest! {
         agrees::<DomainName>(&text)?;
         agrees::<Port>(&text)?;
         agrees::<Text>(&text)?;
+    }
+
+    #[test]
+    fn an_address_is_one_for_tools_that_judge_the_format(
+        text in "[a-z.!{|~+-]{1,5}@[a-zA-Z0-9.-]{1,12}",
+        form in EmailAddress::PATTERN.trim_matches(['^', '$']),
+    ) {
+        // What the most widely used of them, ajv-formats 3, takes for an e-mail address.
+        let format = regex::Regex::new(
+            r"(?i)^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$"
+        ).unwrap();
+        prop_assert!(format.is_match(&form), "{}", form);
+        prop_assert!(EmailAddress::parse(&text).is_none() || format.is_match(&text), "{}", text);
     }
 
     #[test]

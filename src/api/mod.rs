@@ -20,7 +20,7 @@ use serde_json::json;
 
 use self::auth::Accounts;
 use self::error::ApiError;
-pub(crate) use self::error::whole_seconds;
+pub(crate) use self::error::{TITLES, whole_seconds};
 use self::rate_limit::RateLimiter;
 use crate::StartError;
 use crate::check::Checks;

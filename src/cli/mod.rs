@@ -1,5 +1,6 @@
 //! The command line.
 
+mod batch;
 mod new_provider;
 mod providers;
 mod reload;
@@ -37,6 +38,11 @@ enum Command {
     ///
     /// Exits with 0 for valid settings, 1 for rejected ones, 2 for a mistake in the call, and 3 when nobody knows.
     Validate(validate::Arguments),
+    /// Check many request bodies, one a line
+    ///
+    /// Writes one report a line, in the order in which the checks end, and exits with 0 when it has judged every
+    /// line, whatever the verdicts.
+    Batch(batch::Arguments),
     /// List the providers and their settings
     Providers(providers::Arguments),
     /// Work with the schemas of the providers' settings
@@ -137,6 +143,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
     match command {
         Command::Serve(arguments) => block_on(serve::run(arguments, registry)),
         Command::Validate(arguments) => block_on(validate::run(arguments, registry)),
+        Command::Batch(arguments) => block_on(batch::run(arguments, registry)),
         Command::Providers(arguments) => providers::run(&arguments, registry),
         Command::Schema(command) => schema::run(command, registry),
         Command::Token(arguments) => token::run(&arguments),
@@ -174,7 +181,8 @@ impl Asking {
         let failed = |error| CommandError::Usage(format!("the sandbox cannot be started: {error}"));
         let sandbox = Sandbox::start(registry.iter().map(ProviderValidator::descriptor))
             .await
-            .map_err(failed)?;
+            .map_err(failed)?
+            .without_record();
         let builder = sandbox
             .environment_with(|descriptor, asked| {
                 if let Some(configured) = config.provider(descriptor) {

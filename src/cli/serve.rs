@@ -20,6 +20,10 @@ use crate::token::Token;
 /// What finishing a request may take beside its check.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a command says that asks emulators.
+pub(super) const SANDBOX: &str =
+    "==> SANDBOX: answers come from emulators on this machine, not from providers. <==";
+
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -67,14 +71,14 @@ fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
     signal(kind).map_err(|error| CommandError::Usage(format!("cannot wait for signals: {error}")))
 }
 
-/// The signals to stop.
-struct Signals {
+/// What asks a process to stop, from the moment on that it is listened for.
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, CommandError> {
+    pub(super) fn listen() -> Result<Self, CommandError> {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -82,6 +86,10 @@ impl Signals {
     }
 
     async fn first(mut self) {
+        self.next().await;
+    }
+
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -90,7 +98,7 @@ impl Signals {
 }
 
 fn announce(sandbox: &Sandbox) {
-    tell("==> SANDBOX: answers come from emulators on this machine, not from providers. <==");
+    tell(SANDBOX);
     for emulator in sandbox.emulators() {
         let name = emulator.descriptor().name;
         let base_urls = emulator.base_urls();

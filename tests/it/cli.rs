@@ -12,7 +12,7 @@ pub(crate) fn bonafide(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(command: &mut Command, input: &str) -> Output {
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that does not read its input may be gone already.
@@ -20,11 +20,11 @@ fn run(command: &mut Command, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -244,7 +244,7 @@ fn exports_are_the_same_on_each_run() {
         assert_eq!(printed.lines().count(), files.len());
         for (name, content) in &files {
             assert!(printed.contains(name.as_str()));
-            assert!(content.ends_with("}\n") && !content.ends_with("\n\n"), "{name}");
+            assert!(content.ends_with('\n') && !content.ends_with("\n\n"), "{name}");
         }
         files
     };
@@ -266,6 +266,9 @@ fn exports_are_the_same_on_each_run() {
     let openapi = export("c", "openapi");
     assert_eq!(export("d", "openapi"), openapi);
     assert_eq!(openapi[0].0, "openapi.json");
+    let types = export("e", "typescript");
+    assert_eq!(export("f", "typescript"), types);
+    assert_eq!(types[0].0, "bonafide.ts");
 }
 
 #[test]

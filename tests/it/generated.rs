@@ -1,5 +1,6 @@
 //! The pages of the book that are made from the code are what the code would make now.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,6 +8,8 @@ use bonafide_core::exchange::{self, Answered, Conclusion, Exchange, Smtp};
 use bonafide_core::{Cause, ProviderValidator, WarningCode};
 use bonafide_registry::Registry;
 use serde_json::Value;
+
+use crate::cli::bonafide;
 
 /// Compares a committed file with what it should hold, or writes it when asked to.
 fn assert_current(path: &str, expected: &str) {
@@ -64,6 +67,28 @@ fn providers() {
         }
         assert_current(&format!("docs/providers/{name}.md"), &page(provider));
     }
+}
+
+#[test]
+fn schemas() {
+    // The command links the providers that ship with it, and none of this program's.
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["json-schema", "openapi", "typescript"] {
+        let out = folder.path().to_str().unwrap();
+        let mut export = bonafide(&["schema", "export", "--format", format, "--out", out]);
+        assert!(export.output().unwrap().status.success());
+    }
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
+    std::fs::create_dir_all(&committed).unwrap();
+    let names = |folder: &Path| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    for name in names(folder.path()) {
+        let text = std::fs::read_to_string(folder.path().join(&name)).unwrap();
+        assert_current(&format!("docs/schemas/{name}"), &text);
+    }
+    assert_eq!(names(&committed), names(folder.path()), "docs/schemas holds what nobody exports");
 }
 
 fn page(provider: &dyn ProviderValidator) -> String {

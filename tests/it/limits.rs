@@ -4,7 +4,6 @@
 //! is shown, and what is waited for is the event.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::process::Command;
 
 use serde_json::json;
@@ -13,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::cli::bonafide;
-use crate::process::{HANGS, Server, ask};
+use crate::process::{HANGS, Server, ask, connect};
 use crate::support::{CATALOGUE, VALIDATE};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -34,14 +33,6 @@ fn limit(command: &mut Command, limits: &[(&str, &str)]) {
 /// Fails what hangs.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(HANGS, future).await.unwrap_or_else(|_| panic!("this hangs: {what}"))
-}
-
-/// Connects and writes this.
-#[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
-async fn connect(address: SocketAddr, text: &str) -> TcpStream {
-    let mut stream = soon("connecting", TcpStream::connect(address)).await.unwrap();
-    stream.write_all(text.as_bytes()).await.unwrap();
-    stream
 }
 
 /// Everything that comes until the server closes.
@@ -359,16 +350,16 @@ async fn settle(server: &Server, is_wanted: impl Fn(usize) -> bool) {
     .await;
 }
 
+/// A script whose `$0` is the command.
+fn in_shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_bonafide")]).env_clear();
+    command
+}
+
 #[tokio::test]
 async fn without_file_descriptors_slow_clients_go_and_others_are_served() {
-    let mut command = Command::new("sh");
-    command
-        .args([
-            "-c",
-            "ulimit -n 40; exec \"$0\" serve --listen 127.0.0.1:0",
-            env!("CARGO_BIN_EXE_bonafide"),
-        ])
-        .env_clear();
+    let mut command = in_shell("ulimit -n 40; exec \"$0\" serve --listen 127.0.0.1:0");
     limit(&mut command, &[("head_timeout", "5m"), ("idle_timeout", "5m")]);
     let mut server = Server::start(&mut command);
     let log = server.log();
@@ -383,6 +374,19 @@ async fn without_file_descriptors_slow_clients_go_and_others_are_served() {
     log.wait_for("accepted again");
     let answer = soon("a request", server.ask("GET", "/healthz", "", "")).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    server.terminate();
+    server.end();
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_of_logs_keeps_nobody_from_being_served() {
+    let mut command = in_shell("exec \"$0\" serve --listen 127.0.0.1:0 2>/dev/full");
+    let server = Server::start(command.env("RUST_LOG", "trace"));
+    let token = server.token.clone().unwrap();
+    for _ in 0..3 {
+        let answer = soon("a request", server.ask("POST", VALIDATE, &token, "{")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
     server.terminate();
     server.end();
 }

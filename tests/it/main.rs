@@ -7,9 +7,12 @@
 )]
 
 mod access;
+mod batch;
 mod body;
+mod canary;
 mod cli;
 mod config;
+mod egress;
 mod examples;
 mod fake;
 mod generated;
@@ -19,4 +22,7 @@ mod limits;
 mod linkage;
 mod new_provider;
 mod process;
+mod schema_check;
+mod schema_export;
 mod support;
+mod tools;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -57,9 +58,9 @@ impl Server {
         self.child.id()
     }
 
-    /// The log, read while the server runs: it would wait for a reader.
+    /// The lines of the log, read while the server runs, or it would wait for a reader.
     pub(crate) fn log(&mut self) -> Log {
-        let stderr = std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()));
+        let stderr = self.take_stderr();
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
@@ -68,6 +69,20 @@ impl Server {
             }
         });
         Log(lines)
+    }
+
+    /// Reads the log while the server runs, or it would wait for a reader. The thread gives all of it at the end.
+    pub(crate) fn read_log(&mut self) -> JoinHandle<String> {
+        let mut stderr = self.take_stderr();
+        std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        })
+    }
+
+    fn take_stderr(&mut self) -> BufReader<ChildStderr> {
+        std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()))
     }
 
     /// Waits until the process is gone and returns the rest of its log.
@@ -110,7 +125,6 @@ fn read_line(reader: &mut impl std::io::BufRead) -> String {
     line.trim_end().to_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
 pub(crate) async fn ask(
     address: SocketAddr,
     method: &str,
@@ -118,16 +132,28 @@ pub(crate) async fn ask(
     token: &str,
     body: &str,
 ) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes()).await.unwrap();
+    String::from_utf8(send_raw(address, &request).await).unwrap()
+}
+
+/// Connects and writes these bytes as they are.
+#[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
+pub(crate) async fn connect(address: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Sends these bytes as they are, and reads to the end.
+pub(crate) async fn send_raw(address: SocketAddr, request: &str) -> Vec<u8> {
+    let mut stream = connect(address, request).await;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8(answer).unwrap()
+    answer
 }
 
 fn twilio(token: &str) -> String {
@@ -249,12 +275,7 @@ async fn every_line_of_a_request_bears_its_trace_id_and_none_a_secret() {
     let mut server = Server::start(
         bonafide(&["serve", "--sandbox", "--listen", "127.0.0.1:0"]).env("RUST_LOG", "trace"),
     );
-    let mut stderr = std::mem::replace(&mut server.stderr, BufReader::new(spare_stderr()));
-    let log = std::thread::spawn(move || {
-        let mut log = String::new();
-        stderr.read_to_string(&mut log).unwrap();
-        log
-    });
+    let log = server.read_log();
     let token = server.token.clone().unwrap();
     let secrets = ["sandbox-token-with-numbers", "Marker-0f1e2d"];
     for secret in secrets {

@@ -108,6 +108,10 @@ impl Emulator {
         self.mail.as_ref()
     }
 
+    pub(crate) fn turn_record_off(&self) {
+        self.record.turn_off();
+    }
+
     /// Every request so far, in order.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.record.lock().requests.clone()

@@ -202,7 +202,7 @@ impl Api {
             recorded.missed_by = Some(missed_by);
             bare(StatusCode::NOT_FOUND)
         };
-        self.record.lock().requests.push(recorded);
+        self.record.add_request(recorded);
         response
     }
 }

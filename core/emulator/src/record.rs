@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A request that an emulator was sent. Its `Debug` withholds the path and the values of the query.
@@ -70,6 +71,7 @@ pub enum Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     entries: Mutex<Entries>,
+    off: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +83,23 @@ pub(crate) struct Entries {
 }
 
 impl Record {
+    /// From here on neither requests nor commands are written down, of which there is no end in a long run.
+    pub(crate) fn turn_off(&self) {
+        self.off.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_request(&self, request: RecordedRequest) {
+        if !self.off.load(Ordering::Relaxed) {
+            self.lock().requests.push(request);
+        }
+    }
+
+    pub(crate) fn add_command(&self, verb: &str) {
+        if !self.off.load(Ordering::Relaxed) {
+            self.lock().commands.push(verb.to_owned());
+        }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

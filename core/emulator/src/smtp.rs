@@ -285,7 +285,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         ];
         let verb = if known.contains(&verb) { verb } else { "?" };
         tracing::debug!(verb, inside_tls = self.inside_tls, "the emulated mail server is told");
-        self.server.record.lock().commands.push(verb.to_owned());
+        self.server.record.add_command(verb);
     }
 
     /// `AUTH PLAIN` (RFC 4616) and `AUTH LOGIN`.

@@ -4,7 +4,7 @@ mod special_purpose;
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 pub use special_purpose::{PUBLIC_V6, SPECIAL_PURPOSE, SpecialPurpose};
 
@@ -42,16 +42,21 @@ pub enum Forbidden {
 impl Policy {
     /// The public internet, the networks in `allow` beside it, and the ports that settings may name on the
     /// public internet.
+    ///
+    /// A network of addresses that are translated to IPv4 (`64:ff9b::/96`, `2002::/16`) opens the way to IPv4 addresses
+    /// that may be dialled themselves, and to no others.
     pub fn new(allow: Vec<IpNet>, ports: Vec<u16>) -> Self {
-        Self { allow, ports }
+        Self { allow: allow.into_iter().map(canonical).collect(), ports }
     }
 
-    /// Whether this address may be dialled.
+    /// Whether this address may be dialled. An IPv4 address mapped into IPv6 is judged as the one that it maps, for
+    /// that is the one that is dialled.
     pub fn judge(&self, address: IpAddr) -> Result<(), Forbidden> {
-        if self.allows(address) {
-            return Ok(());
-        }
-        match special_purpose::of(address.to_canonical()) {
+        let address = address.to_canonical();
+        match special_purpose::of(address) {
+            Some(_) if self.lists(address) => {
+                special_purpose::behind(address).map_or(Ok(()), |behind| self.judge(behind))
+            }
             Some(purpose) => Err(Forbidden::Address(purpose)),
             None => Ok(()),
         }
@@ -60,13 +65,13 @@ impl Policy {
     /// Whether this address may be asked in plain HTTP: only inside an allowed network.
     pub fn judge_plain_http(&self, address: IpAddr) -> Result<(), Forbidden> {
         self.judge(address)?;
-        if self.allows(address) { Ok(()) } else { Err(Forbidden::PlainHttp) }
+        if self.opens(address) { Ok(()) } else { Err(Forbidden::PlainHttp) }
     }
 
     /// Whether settings may name this destination. Inside an allowed network they may name any port.
     pub fn judge_named(&self, destination: SocketAddr) -> Result<(), Forbidden> {
         self.judge(destination.ip())?;
-        if self.allows(destination.ip()) || self.ports.contains(&destination.port()) {
+        if self.opens(destination.ip()) || self.ports.contains(&destination.port()) {
             Ok(())
         } else {
             Err(Forbidden::Port)
@@ -78,10 +83,26 @@ impl Policy {
         self.allow.is_empty()
     }
 
-    fn allows(&self, address: IpAddr) -> bool {
+    /// Whether `allow` opens the way to this address and to the one behind it.
+    fn opens(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
+        self.lists(address)
+            && special_purpose::behind(address).is_none_or(|behind| self.opens(behind))
+    }
+
+    fn lists(&self, address: IpAddr) -> bool {
         self.allow.iter().any(|network| network.contains(&address))
     }
+}
+
+/// A network of IPv4 addresses that are mapped into IPv6 is the network that they map.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let (prefix, address) = (mapped.prefix_len().checked_sub(96), mapped.addr().to_ipv4_mapped());
+    prefix
+        .zip(address)
+        .and_then(|(prefix, address)| Ipv4Net::new(address, prefix).ok())
+        .map_or(network, IpNet::V4)
 }
 
 #[cfg(test)]

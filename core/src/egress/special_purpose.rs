@@ -2,6 +2,10 @@
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>,
 //! <https://www.iana.org/assignments/ipv6-address-space>.
+//!
+//! The registries call some of their networks globally reachable. They are forbidden all the same, for what answers in
+//! them is the nearest router, relay or name server, and never a provider: the anycast addresses of `192.0.0.0/24` and
+//! `2001::/23`, AS112, AMT, ORCHID, DRIP, 6to4 and the translation of IPv4.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -30,12 +34,15 @@ const fn v6(start: [u16; 4], prefix: u8, purpose: &'static str) -> SpecialPurpos
 }
 
 /// Every special-purpose network, those that are reachable from everywhere included: no provider's mail server
-/// and no provider's API lives in one.
-pub const SPECIAL_PURPOSE: [SpecialPurpose; 36] = [
+/// and no provider's API lives in one. And one address that no registry has: Azure serves each of its machines' secrets
+/// there (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>). The metadata services
+/// of the other clouds live in link-local, private, shared or protocol networks.
+pub const SPECIAL_PURPOSE: [SpecialPurpose; 37] = [
     v4([0, 0, 0, 0], 8, "this network"),
     v4([10, 0, 0, 0], 8, "private use"),
     v4([100, 64, 0, 0], 10, "shared address space"),
     v4([127, 0, 0, 0], 8, "loopback"),
+    v4([168, 63, 129, 16], 32, "a cloud's own service"),
     v4([169, 254, 0, 0], 16, "link-local"),
     v4([172, 16, 0, 0], 12, "private use"),
     v4([192, 0, 0, 0], 24, "protocol assignments"),
@@ -78,4 +85,17 @@ pub(super) fn of(address: IpAddr) -> Option<&'static str> {
         (None, IpAddr::V6(address)) if !PUBLIC_V6.contains(&address) => Some("unassigned"),
         (None, _) => None,
     }
+}
+
+/// The IPv4 address behind an IPv6 address that a relay or a translator turns into one: RFC 6052, section 2.1, and
+/// RFC 3056, section 2.
+pub(super) fn behind(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = address else { return None };
+    let v4 = match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
+        }
+        _ => return None,
+    };
+    Some(IpAddr::V4(v4))
 }

@@ -25,7 +25,7 @@ pub(super) fn paths(checks: &Checks) -> Value {
             "responses": guarded(json!({
                 "200": json_answer(
                     "The document.",
-                    &json!({"type": "object"}),
+                    &json!({"type": "object", "additionalProperties": true}),
                     &json!({"openapi": "3.1.0", "info": {"title": "Bonafide", "version": env!("CARGO_PKG_VERSION")}}),
                 ),
             })),
@@ -54,7 +54,7 @@ fn validate(checks: &Checks) -> Value {
                 "description": "The check passed and the provider has something to tell, such as the numbers of the account.",
                 "headers": headers(&passed),
                 "content": {"application/json": {
-                    "schema": {"type": "array", "items": {"type": "object"}},
+                    "schema": {"type": "array", "items": {"type": "object", "additionalProperties": true}},
                     "examples": data(checks),
                 }},
             },
@@ -118,7 +118,7 @@ fn settings_schema(checks: &Checks) -> Value {
             "200": {
                 "description": "The schema.",
                 "headers": headers(&EVERY),
-                "content": {"application/schema+json": {"schema": {"type": "object"}, "example": example}},
+                "content": {"application/schema+json": {"schema": {"type": "object", "additionalProperties": true}, "example": example}},
             },
             "404": response("NotFound"),
         })),

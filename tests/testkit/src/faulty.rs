@@ -45,12 +45,16 @@ pub enum Act {
     Wait(Duration),
     /// Does nothing for ever.
     Hang,
+    /// Says nothing more, and waits until the client is gone. See [`Faulty::held`] and [`Faulty::gone`].
+    HoldUntilGone,
     /// Begins TLS as a server, with such a certificate. Needs [`Faulty::trusted_by`].
     Tls(Certificate),
     /// Does all of this over and over, until the client is gone. After 32 MiB nothing more is written.
     Loop(Vec<Act>),
     /// Leaves the rest of the connection to another server.
     Forward(SocketAddr),
+    /// Asks another server what it read last with [`Act::Read`], and gives its answer, after which nothing follows.
+    Pass(SocketAddr),
     /// Resets the connection, instead of closing it.
     Reset,
 }
@@ -102,6 +106,8 @@ struct Shared {
     scripts: Vec<Vec<Act>>,
     authority: Option<Authority>,
     connections: AtomicUsize,
+    held: AtomicUsize,
+    gone: AtomicUsize,
     heard: Mutex<Heard>,
 }
 
@@ -150,6 +156,8 @@ impl Faulty {
             scripts,
             authority,
             connections: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            gone: AtomicUsize::new(0),
             heard: Mutex::default(),
         });
         let mut server = JoinSet::new();
@@ -193,6 +201,16 @@ impl Faulty {
     /// How many connections it accepted so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// On how many connections it came to [`Act::HoldUntilGone`] so far.
+    pub fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
+    }
+
+    /// On how many of them the client has closed its side since.
+    pub fn gone(&self) -> usize {
+        self.shared.gone.load(Ordering::Relaxed)
     }
 
     /// The requests that it read so far, in order.
@@ -274,10 +292,7 @@ impl<'a> Connection<'a> {
         let stream = self.stream()?;
         stream.shutdown().await?;
         // Closing with something unread resets the connection, and what was said may be lost with it.
-        let mut unread = [0; 4096];
-        let drain =
-            async { while stream.read(&mut unread).await.is_ok_and(|length| length > 0) {} };
-        drop(timeout(Duration::from_secs(1), drain).await);
+        drop(timeout(Duration::from_secs(1), read_to_the_end(stream)).await);
         Ok(())
     }
 
@@ -297,6 +312,7 @@ impl<'a> Connection<'a> {
                     }
                     Act::Wait(time) => tokio::time::sleep(*time).await,
                     Act::Hang => std::future::pending().await,
+                    Act::HoldUntilGone => self.hold_until_gone().await,
                     Act::Tls(certificate) => self.begin_tls(*certificate).await?,
                     Act::Loop(acts) => loop {
                         self.play(acts).await?;
@@ -304,6 +320,10 @@ impl<'a> Connection<'a> {
                     Act::Forward(address) => {
                         let mut other = connect(*address).await?;
                         copy_bidirectional(self.stream()?, &mut other).await?;
+                    }
+                    Act::Pass(address) => {
+                        let answer = pass(*address, &self.last).await?;
+                        self.say(&answer).await?;
                     }
                     Act::Reset => {
                         self.stream()?.get_ref().tcp().set_zero_linger()?;
@@ -313,6 +333,16 @@ impl<'a> Connection<'a> {
             }
             Ok(())
         })
+    }
+
+    /// A connection that breaks is closed as well as one that ends.
+    async fn hold_until_gone(&mut self) {
+        let shared = self.shared;
+        shared.held.fetch_add(1, Ordering::Relaxed);
+        if let Ok(stream) = self.stream() {
+            read_to_the_end(stream).await;
+        }
+        shared.gone.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -377,6 +407,22 @@ impl<'a> Connection<'a> {
         self.last.extend(body);
         Ok(())
     }
+}
+
+async fn read_to_the_end(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await.is_ok_and(|length| length > 0) {}
+}
+
+/// Sends a request on, as the last one of its connection, and reads the answer.
+async fn pass(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut other = connect(address).await?;
+    let line = request.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let (line, rest) = request.split_at(line);
+    other.write_all(&[line, b"connection: close\r\n", rest].concat()).await?;
+    let mut answer = Vec::new();
+    other.read_to_end(&mut answer).await?;
+    Ok(answer)
 }
 
 #[expect(clippy::disallowed_methods, reason = "from one server of a test to another")]

@@ -6,6 +6,7 @@ mod faulty;
 mod logs;
 mod play;
 mod secrets;
+mod subject;
 
 pub use crate::faulty::{Act, Faulty, HeardCommand, HeardRequest};
 pub use crate::logs::Logs;
@@ -13,6 +14,7 @@ pub use crate::play::{
     Played, block_on, check, concluded, environment_at, exchange, exchanges, play, valid_settings,
 };
 pub use crate::secrets::{Secrets, texts_of};
+pub use crate::subject::Subject;
 
 /// So that a provider crate needs no other dev-dependency.
 pub use bonafide_emulator as emulator;
@@ -36,39 +38,79 @@ macro_rules! conformance {
         $crate::conformance!($provider, differs: {});
     };
     ($provider:expr, differs: { $($fault:literal => $verdict:literal),* $(,)? }) => {
-        $crate::conformance! { @cases $provider;
-            the_descriptor_is_well_formed
-            the_schema_is_well_formed
-            the_exchanges_are_well_formed
-            each_exchange_leads_to_its_verdict_alone
+        /// Where the cases keep what several of them look at.
+        static CONFORMANCE: $crate::Subject<'static> =
+            $crate::Subject::new(&$provider, &[$(($fault, $verdict)),*]);
+
+        $crate::conformance! { @cases &$provider;
+            the_id_is_a_number
+            the_name_can_be_a_configuration_key
+            the_title_can_begin_a_sentence
+            each_base_url_has_its_key
+            each_base_url_is_encrypted_and_bare
+            the_allowed_requests_are_well_formed
+            each_allowed_request_has_its_reason
+            each_allowed_request_is_in_an_exchange
+            the_schema_is_one_of_draft_2020_12
+            the_schema_is_closed
+            the_schema_holds_no_reference
+            each_field_is_titled
+            each_field_is_described
+            each_field_is_a_string
+            each_secret_is_marked
+            each_example_is_valid
+            schema_and_code_agree_on_generated_settings
+            an_unknown_field_is_named
+            a_missing_field_is_named
+            a_mistyped_field_is_named
+            no_refusal_repeats_what_was_submitted
+            each_exchange_has_a_name_of_its_own
+            each_exchange_is_titled
+            each_exchange_names_its_source
+            each_documented_verdict_can_be_reached
+            each_pointer_leads_to_a_field
+            each_sample_secret_is_made_up
+            each_step_can_be_played
+            each_exchange_is_played_where_somebody_is_asked
+            an_exchange_leads_to_a_pass
+            an_exchange_shows_refused_credentials
+            an_exchange_answers_unknown_credentials
             each_exchange_leads_to_its_verdict_among_all
             no_pass_is_a_rubber_stamp
-            unknown_missing_and_mistyped_fields_are_named
-            no_text_holds_a_secret
-            a_provider_that_is_down_is_no_rejection
-            a_silent_peer_is_waited_for_until_the_deadline
-            a_redirect_is_not_followed
-            a_foreign_answer_is_no_verdict
-            what_passes_by_itself_is_asked_again
+            an_outage_of_a_moment_does_not_stand_in_the_way
+            nothing_is_asked_more_often_than_it_may
+            the_pauses_between_requests_count_for_the_deadline
+            what_the_policy_forbids_is_not_dialled
             settings_cannot_name_our_own_network
             credentials_are_not_sent_in_clear
             what_is_said_before_tls_does_not_count
         }
 
-        #[test]
-        fn a_later_request_that_goes_wrong_is_no_rejection() {
-            $crate::report($crate::cases::a_later_request_that_goes_wrong_is_no_rejection(
-                &$provider,
-                &[$(($fault, $verdict)),*],
-            ));
-        }
-
-        #[test]
-        fn the_verdict_matrix_holds() {
-            $crate::report($crate::cases::the_verdict_matrix_holds(
-                &$provider,
-                &[$(($fault, $verdict)),*],
-            ));
+        $crate::conformance! { @cases &CONFORMANCE;
+            each_exchange_leads_to_its_verdict_alone
+            each_step_comes_up
+            only_harmless_requests_are_sent
+            no_verdict_holds_a_secret
+            no_log_line_holds_a_secret
+            a_rejection_is_final
+            a_provider_that_is_down_is_no_rejection
+            a_certificate_that_does_not_hold_is_no_rejection
+            a_silent_peer_is_waited_for_until_the_deadline
+            another_protocol_is_no_verdict
+            an_endless_answer_is_cut_off
+            a_body_of_another_kind_is_no_pass
+            a_foreign_page_is_no_verdict
+            foreign_json_is_no_verdict
+            a_redirect_is_not_followed
+            a_status_alone_is_no_verdict
+            an_error_of_the_server_is_no_rejection
+            a_limit_is_told_as_one
+            an_echo_of_the_credentials_is_not_passed_on
+            what_is_unusual_is_no_fault
+            the_verdict_matrix_holds
+            a_later_request_that_goes_wrong_is_no_rejection
+            a_check_that_is_dropped_leaves_nothing_behind
+            two_thousand_checks_at_once_do_not_mix_up
         }
 
         #[test]
@@ -87,11 +129,11 @@ macro_rules! conformance {
             ));
         }
     };
-    (@cases $provider:expr; $($case:ident)*) => {
+    (@cases $subject:expr; $($case:ident)*) => {
         $(
             #[test]
             fn $case() {
-                $crate::report($crate::cases::$case(&$provider));
+                $crate::report($crate::cases::$case($subject));
             }
         )*
     };

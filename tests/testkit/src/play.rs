@@ -7,7 +7,8 @@ use std::time::Duration;
 use bonafide_core::egress::{MAIL_PORTS, Policy};
 use bonafide_core::exchange::{Conclusion, Exchange};
 use bonafide_core::{
-    Cause, Environment, Failure, Outcome, ProviderConfig, ProviderValidator, SubmittedSettings,
+    Cause, Destination, Environment, Failure, Outcome, ProviderConfig, ProviderValidator,
+    SubmittedSettings,
 };
 use bonafide_emulator::{Authority, Emulator, Sandbox};
 use serde::Deserialize as _;
@@ -76,6 +77,16 @@ pub(crate) fn first_valid(validator: &dyn ProviderValidator) -> Result<Exchange,
         })
 }
 
+/// Whether the provider has hosts of its own.
+pub(crate) fn is_built_in(validator: &dyn ProviderValidator) -> bool {
+    matches!(validator.descriptor().destination, Destination::BuiltIn(_))
+}
+
+/// The pointer of a settings field.
+pub(crate) fn settings_pointer(field: &str) -> String {
+    format!("/settings/{field}")
+}
+
 /// Whether anybody is asked at all.
 pub(crate) fn is_played(exchange: &Exchange) -> bool {
     !exchange.dialogue.is_empty() || exchange.smtp.is_some()
@@ -91,6 +102,12 @@ pub fn environment_at(
     let url = Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?;
     let regions = vec![url; validator.descriptor().base_urls().len()];
     Way { regions, route: Some(address), timeout: IMPATIENCE, extra_ca: "" }.environment(validator)
+}
+
+/// The address of a server on loopback.
+pub(crate) fn address_of(url: &Url) -> Result<SocketAddr, String> {
+    let addresses = url.socket_addrs(|| None).map_err(|error| error.to_string())?;
+    addresses.into_iter().next().ok_or_else(|| "the server has no address".to_owned())
 }
 
 /// An address where nobody listens. It is kept, so that no server of another test is given it meanwhile.

@@ -1,23 +1,26 @@
 //! The secrets of settings, and the forms in which they could leak.
 
-use std::fmt;
-use std::fmt::Write as _;
+mod encodings;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use std::collections::HashMap;
+use std::fmt;
+
 use bonafide_core::{Failure, Outcome, ProviderValidator};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
+use self::encodings::FORMS;
+
 /// A shorter sample could stand in a text by chance.
-const SHORTEST: usize = 6;
+pub(crate) const SHORTEST: usize = 6;
 
 /// The secrets among settings, in every form in which they could leak. It never prints them.
 #[derive(Default)]
 pub struct Secrets {
-    needles: Vec<Needle>,
+    /// What is looked for, by the bytes that it begins with.
+    needles: HashMap<[u8; SHORTEST], Vec<Needle>>,
 }
 
+#[derive(PartialEq, Eq)]
 struct Needle {
     field: String,
     form: &'static str,
@@ -26,12 +29,18 @@ struct Needle {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = self.needles.iter().map(|needle| (&needle.field, needle.form));
+        let needles = self.needles.values().flatten();
+        let mut fields: Vec<_> = needles.map(|needle| (&needle.field, needle.form)).collect();
+        fields.sort_unstable();
+        fields.dedup();
         formatter.debug_list().entries(fields).finish()
     }
 }
 
 impl Secrets {
+    /// In how many forms each secret is searched for.
+    pub const FORMS: usize = FORMS.len();
+
     /// The values of the fields that the schema marks `writeOnly`. Values of fewer than six characters are left
     /// out: they could stand in a text by chance.
     pub fn of(
@@ -48,42 +57,38 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// Adds a secret, by the name under which it is reported.
+    /// Adds a secret, by the name under which it is reported. It is found as a whole.
     pub fn add(&mut self, field: &str, secret: &str) {
         if secret.chars().count() < SHORTEST {
             return;
         }
-        let mut needle = |form, text: String| {
-            if self.needles.iter().all(|known| known.text != text) {
-                self.needles.push(Needle { field: field.to_owned(), form, text });
+        for (form, encode) in FORMS {
+            for text in encode(secret) {
+                self.insert(Needle { field: field.to_owned(), form, text });
             }
-        };
-        needle("as it is", secret.to_owned());
-        needle("escaped", secret.escape_debug().to_string());
-        needle("percent-encoded", utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string());
-        let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        needle("in hexadecimal", hex);
-        // Inside a longer text, such as `user:password`, a secret can begin at three places of a Base64 group. The
-        // characters at both ends that also depend on its neighbours are left out.
-        for before in 0..3 {
-            let mut bytes = vec![0; before];
-            bytes.extend_from_slice(secret.as_bytes());
-            let whole = bytes.len() / 3 * 4;
-            let encoded = BASE64.encode(&bytes);
-            let start = [0, 2, 3][before];
-            if let Some(text) = encoded.get(start..whole) {
-                needle("in Base64", text.to_owned());
-                needle("in Base64", text.replace('+', "-").replace('/', "_"));
+        }
+    }
+
+    /// Adds a secret that was made at random, so that none of its parts stands anywhere by chance: any six characters of
+    /// it are found.
+    pub fn add_canary(&mut self, field: &str, secret: &str) {
+        let letters: Vec<char> = secret.chars().collect();
+        for part in letters.windows(SHORTEST) {
+            self.add(field, &part.iter().collect::<String>());
+        }
+    }
+
+    fn insert(&mut self, needle: Needle) {
+        if let Some(start) = needle.text.as_bytes().first_chunk() {
+            let known = self.needles.entry(*start).or_default();
+            if known.iter().all(|known| known.text != needle.text) {
+                known.push(needle);
             }
         }
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
-        self.needles.extend(other.needles);
+        other.needles.into_values().flatten().for_each(|needle| self.insert(needle));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -92,13 +97,22 @@ impl Secrets {
 
     /// Fails when the text holds a secret. `place` says where the text is from, for instance `the logs`.
     pub fn absent_from(&self, place: &str, text: &str) -> Result<(), String> {
-        match self.needles.iter().find(|needle| text.contains(&needle.text)) {
+        match self.find(text.as_bytes()) {
             None => Ok(()),
             Some(Needle { field, form, .. }) => Err(format!(
                 "the value of `{field}` stands {form} in {place}: keep it in `field::ApiKey` or `field::Password`, \
                  and expose it only where it is sent"
             )),
         }
+    }
+
+    fn find(&self, text: &[u8]) -> Option<&Needle> {
+        text.windows(SHORTEST).enumerate().find_map(|(place, start)| {
+            let needles = self.needles.get(start)?;
+            needles.iter().find(|needle| {
+                text.get(place..).is_some_and(|rest| rest.starts_with(needle.text.as_bytes()))
+            })
+        })
     }
 }
 
@@ -125,25 +139,40 @@ pub fn texts_of(result: &Result<Outcome, Failure>) -> Vec<(&'static str, String)
 mod tests {
     use super::*;
 
+    const SECRET: &str = "p@ss w\"rd?>~";
+
     #[test]
     fn a_secret_is_found_in_every_form_and_at_every_place() {
         let mut secrets = Secrets::default();
-        secrets.add("api_key", "p@ss w\"rd?>~");
-        for text in [
-            "x p@ss w\"rd?>~ x".to_owned(),
-            format!("{:?}", "p@ss w\"rd?>~"),
-            "p%40ss%20w%22rd%3F%3E%7E".to_owned(),
-            "7040737320772272643f3e7e".to_owned(),
-            BASE64.encode("p@ss w\"rd?>~"),
-            BASE64.encode("u:p@ss w\"rd?>~"),
-            BASE64.encode("u:1p@ss w\"rd?>~x"),
-            BASE64.encode("us:1p@ss w\"rd?>~xy"),
-        ] {
-            let error = secrets.absent_from("a text", &text).unwrap_err();
-            assert!(error.contains("`api_key`") && !error.contains("p@ss"), "{error}");
+        secrets.add("api_key", SECRET);
+        for (form, encode) in FORMS {
+            for text in encode(SECRET) {
+                for text in
+                    [text.clone(), format!("x{text}"), format!("xyz {text} x"), format!("é{text}é")]
+                {
+                    let error = secrets.absent_from("a text", &text).unwrap_err();
+                    assert!(
+                        error.contains("`api_key`") && !error.contains("p@ss"),
+                        "{form}: {error}"
+                    );
+                }
+            }
         }
         assert_eq!(secrets.absent_from("a text", "p@ss word"), Ok(()));
+        assert_eq!(secrets.absent_from("a text", ""), Ok(()));
         assert!(!format!("{secrets:?}").contains("p@ss"));
+    }
+
+    #[test]
+    fn six_characters_of_a_canary_are_found_in_every_form() {
+        let mut secrets = Secrets::default();
+        secrets.add_canary("api_key", SECRET);
+        for part in ["p@ss w", "ss w\"r", "\"rd?>~"] {
+            for text in FORMS.iter().flat_map(|(_, encode)| encode(part)) {
+                assert!(secrets.absent_from("a text", &format!("xy{text}z")).is_err(), "{text}");
+            }
+        }
+        assert_eq!(secrets.absent_from("a text", "p@ss _ w\"rd_?>~"), Ok(()));
     }
 
     #[test]

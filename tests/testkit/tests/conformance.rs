@@ -1,5 +1,8 @@
 //! The kit, run on a tiny provider that does everything right.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use bonafide_core::field::{ApiKey, Text};
 use bonafide_core::{
     BaseUrl, Context, Descriptor, Destination, ExposeSecret as _, Failure, Outcome, Problem,
@@ -74,3 +77,18 @@ impl Provider for Example {
 }
 
 bonafide_testkit::conformance!(Example);
+
+#[test]
+fn the_readme_lists_the_cases() {
+    let listed = |text: &str, before: &str, after: &str| {
+        let name = |line: &str| {
+            line.strip_prefix(before)?.split_once(after).map(|(name, _)| name.to_owned())
+        };
+        text.lines().filter_map(name).collect::<BTreeSet<_>>()
+    };
+    let program = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let mut tests = listed(&String::from_utf8(program.stdout).unwrap(), "", ": test");
+    assert!(tests.remove("the_readme_lists_the_cases"));
+    assert_eq!(listed(include_str!("../README.md"), "| `", "` |"), tests);
+    assert!(tests.len() >= 40, "{} cases", tests.len());
+}

@@ -155,6 +155,19 @@ async fn nothing_that_is_printed_holds_a_secret() {
 }
 
 #[tokio::test]
+async fn a_sandbox_without_a_record_answers_and_forgets() {
+    let sandbox = Sandbox::start([&API]).await.unwrap();
+    let emulator = sandbox.emulator("api").unwrap();
+    let answered = ask(&emulator.base_urls()[0], "GET /nowhere", "").await;
+    assert_eq!(emulator.requests().len(), 1);
+    let sandbox = sandbox.without_record();
+    let emulator = sandbox.emulator("api").unwrap();
+    let answer = ask(&emulator.base_urls()[0], "GET /nowhere", "").await;
+    assert_eq!(answer.lines().next(), answered.lines().next());
+    assert_eq!(emulator.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_sandbox_makes_an_environment_of_its_emulators() {
     let mut sandbox = Sandbox::start([&API, &MAIL]).await.unwrap();
     assert!(sandbox.emulators()[1].base_urls().is_empty());

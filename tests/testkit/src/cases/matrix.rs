@@ -1,140 +1,246 @@
 use std::io::Write as _;
+use std::iter::{once, repeat};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use bonafide_core::exchange::{Answered, Exchange};
-use bonafide_core::{Descriptor, Environment, Failure, Outcome, ProviderValidator};
+use bonafide_core::{Environment, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator};
 use futures_util::future::join_all;
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Findings;
-use super::documented::{absent_from_logs, compare, describe};
-use super::misbehaviour::{GRACE, is_built_in};
-use super::named_by_settings::{HOST_FIELDS, begins_in_clear};
-use crate::faults::{self, Expected, Fault, Peer, Scene};
+use super::alone::{absent_from_logs, judge_commands, judge_requests, judge_texts};
+use super::compare::describe;
+use super::named_by_settings::{begins_in_clear, host_field_of};
+use super::{Findings, GRACE};
+use crate::faults::{self, Expected, Fault, Group, Peer, Scene};
 use crate::faulty::answer;
-use crate::play::{Nobody, Way, block_on, check, exchanges, first_valid, play};
-use crate::{Act, Faulty, Logs, Secrets, texts_of};
+use crate::play::{Nobody, Way, address_of, block_on, check, exchanges, first_valid, is_built_in};
+use crate::{Act, Faulty, Logs, Secrets, Subject};
 
-/// Fewer cells would prove too little.
-const FEWEST_CELLS: usize = 45;
+/// How many servers stand ready at once, so that no process runs out of file descriptors.
+const AT_ONCE: usize = 32;
 /// The timeout of what is meant to run into it.
 const STALL: Duration = Duration::from_millis(500);
 /// The timeout of everything else, which ends by itself long before, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// The commands after which a message could leave.
-const SENDS: [&str; 4] = ["MAIL", "RCPT", "DATA", "BDAT"];
 /// A name that nobody can have: RFC 6761, section 6.4.
 const NO_SUCH_HOST: &str = "no-such-host.invalid";
 
-/// The verdict matrix: each documented exchange leads to the verdict that it documents, and each fault of the kit's
-/// table to the verdict that the table has for it, or the provider where it `differs`.
-///
-/// In every cell no text and no log line holds a secret, nothing is asked that the descriptor does not allow, and a mail
-/// server is told nothing that could send a message. It prints one line with the number of cells.
-pub fn the_verdict_matrix_holds(
-    validator: &'static dyn ProviderValidator,
-    differs: &[(&str, &str)],
-) -> Result<(), String> {
-    let logs = Logs::capture();
-    let mut matrix = Matrix { validator, cells: 0, wrong: 0, findings: Findings::default() };
-    let mut secrets = Secrets::default();
-    block_on(async {
-        matrix.play_exchanges(&mut secrets).await?;
-        matrix.play_faults(differs, &mut secrets).await
-    })?;
-    let logs = logs.text();
-    matrix.findings.require(logs.contains("the emulator is up"), || {
-        "the logs could not be captured: no other subscriber may be set in this test".to_owned()
-    });
-    matrix.findings.absorb(absent_from_logs(&secrets, &logs));
-    matrix.conclude()
+/// The faults of one group, played.
+pub(crate) struct Cells {
+    played: usize,
+    /// The names of the cells that something is wrong with.
+    wrong: Vec<String>,
+    findings: Vec<String>,
 }
 
-struct Matrix {
-    validator: &'static dyn ProviderValidator,
-    cells: usize,
-    wrong: usize,
-    findings: Findings,
-}
-
-impl Matrix {
-    /// Adds a cell, with what is wrong about it.
-    fn cell(&mut self, name: &str, wrong: Vec<String>) {
-        self.cells += 1;
-        self.wrong += usize::from(!wrong.is_empty());
-        let provider = self.validator.descriptor().name;
-        for finding in wrong {
-            self.findings.add(format!("{provider}, cell `{name}`: {finding}"));
+impl Cells {
+    pub(crate) fn play(
+        validator: &'static dyn ProviderValidator,
+        differs: &[(&str, &str)],
+        group: Group,
+    ) -> Result<Self, String> {
+        let logs = Logs::capture();
+        let mut cells = Self { played: 0, wrong: Vec::new(), findings: Vec::new() };
+        let secrets = block_on(cells.play_faults(validator, differs, group))?;
+        if cells.played > 0 {
+            cells.findings.extend(absent_from_logs(&secrets, &logs.text()).err());
         }
-    }
-
-    fn conclude(mut self) -> Result<(), String> {
-        let provider = self.validator.descriptor().name;
-        self.findings.require(self.cells >= FEWEST_CELLS, || {
-            format!("{provider} has {} cells of the {FEWEST_CELLS} that it needs: document more exchanges", self.cells)
-        });
-        if self.findings.0.is_empty() {
-            // Past the macros, whose output the test harness keeps from whoever reads the run. One write, so that
-            // nothing comes in between.
-            let line = format!("{provider}: {} cells, all right\n", self.cells);
-            let _ = std::io::stdout().lock().write_all(line.as_bytes());
-            return Ok(());
-        }
-        self.findings.add(format!("{provider}: {} cells, {} wrong", self.cells, self.wrong));
-        self.findings.into_result()
-    }
-
-    async fn play_exchanges(&mut self, secrets: &mut Secrets) -> Result<(), String> {
-        let validator = self.validator;
-        let exchanges = exchanges(validator)?;
-        let played = join_all(exchanges.iter().map(|exchange| play(validator, exchange))).await;
-        for (exchange, played) in exchanges.iter().zip(played) {
-            let played = played?;
-            let mut wrong = Findings::default();
-            wrong.absorb(compare(exchange, &played.result, &played.emulator));
-            let of_this = Secrets::of(validator, &exchange.settings)?;
-            judge_texts(&of_this, &played.result, &mut wrong);
-            secrets.extend(of_this);
-            let requests = played.emulator.requests();
-            let requests = requests.iter().map(|one| (one.method.as_str(), one.path.as_str()));
-            judge_requests(validator.descriptor(), requests, &mut wrong);
-            let commands = played.emulator.commands();
-            judge_commands(commands.iter().map(String::as_str), &mut wrong);
-            self.cell(&exchange.name, wrong.0);
-        }
-        Ok(())
+        Ok(cells)
     }
 
     async fn play_faults(
         &mut self,
+        validator: &'static dyn ProviderValidator,
         differs: &[(&str, &str)],
-        secrets: &mut Secrets,
-    ) -> Result<(), String> {
-        let authority = Authority::new().map_err(|error| error.to_string())?;
+        group: Group,
+    ) -> Result<Secrets, String> {
         let elsewhere = Faulty::answering(200, &[("content-type", "application/json")], "{}").await;
-        let exchange = match begins_in_clear(self.validator)? {
-            Some(exchange) => exchange,
-            None => first_valid(self.validator)?,
-        };
-        let mut stage = Stage::new(self.validator, exchange, authority, elsewhere.url()).await?;
-        self.findings.absorb(differ(&mut stage.faults, differs));
-        secrets.extend(Secrets::of(self.validator, &stage.settings)?);
+        let exchange = usual_exchange(validator)?;
+        let mut stage = Stage::new(validator, exchange, elsewhere.url(), &[group]).await?;
+        // What is wrong with them is said by the matrix as a whole.
+        drop(differ(&mut stage.faults, differs));
         let mut cells = Vec::new();
         for fault in &stage.faults {
             cells.push(Cell::new(&stage, fault).await?);
         }
         for (cell, wrong) in in_two_rounds(&cells, |cell| cell.play(&stage)).await {
-            self.cell(&cell.fault.name, wrong);
+            self.add(validator, &cell.fault.name, wrong);
         }
-        self.findings.require(elsewhere.connections() == 0, || {
-            "a redirect was followed: ask through `Context::get` and `Context::post` alone"
-                .to_owned()
-        });
-        Ok(())
+        self.findings.extend(never_asked(&elsewhere).err());
+        Secrets::of(validator, &stage.settings)
     }
+
+    fn add(&mut self, validator: &dyn ProviderValidator, name: &str, findings: Vec<String>) {
+        self.played += 1;
+        let provider = validator.descriptor().name;
+        if !findings.is_empty() {
+            self.wrong.push(name.to_owned());
+        }
+        let findings = findings.into_iter();
+        self.findings
+            .extend(findings.map(|finding| format!("{provider}, cell `{name}`: {finding}")));
+    }
+
+    fn result(&self) -> Result<(), String> {
+        if self.findings.is_empty() { Ok(()) } else { Err(self.findings.join("\n")) }
+    }
+}
+
+/// The cases that play one group of faults each: in every cell the verdict is the one of the table, or the provider's
+/// where it `differs`; no text and no log line holds a secret; nothing is asked that the descriptor does not allow, and a
+/// mail server is told nothing that could send a message.
+macro_rules! cases_of_groups {
+    ($($(#[$what:meta])* $case:ident: $group:ident;)*) => {
+        $(
+            $(#[$what])*
+            pub fn $case(subject: &Subject<'_>) -> Result<(), String> {
+                subject.group(Group::$group)?.result()
+            }
+        )*
+
+        /// The case that plays a group.
+        const fn case_of(group: Group) -> &'static str {
+            match group {
+                $(Group::$group => stringify!($case),)*
+            }
+        }
+    };
+}
+
+cases_of_groups! {
+    /// A provider that cannot be reached, or that closes or resets the connection at any stage, is down, and no
+    /// credentials are refused.
+    a_provider_that_is_down_is_no_rejection: Connections;
+    /// A certificate that does not hold, or TLS that fails, says nothing about the credentials, and nothing is sent.
+    a_certificate_that_does_not_hold_is_no_rejection: Tls;
+    /// Silence at any stage, and an answer that comes byte by byte, end in `provider_timeout` at the deadline.
+    a_silent_peer_is_waited_for_until_the_deadline: Silence;
+    /// What speaks another protocol, or its own one wrongly, is not the provider.
+    another_protocol_is_no_verdict: Protocol;
+    /// An answer without an end is cut off, and no verdict.
+    an_endless_answer_is_cut_off: Endless;
+    /// A status 200 with a body that the provider does not document is no pass.
+    a_body_of_another_kind_is_no_pass: Bodies;
+    /// A page or a text of a server in between is no verdict, whatever its status.
+    a_foreign_page_is_no_verdict: Pages;
+    /// JSON of a server in between is no verdict, whatever its status.
+    foreign_json_is_no_verdict: ForeignJson;
+    /// A redirect leads nowhere: credentials are never sent to where an answer points.
+    a_redirect_is_not_followed: Redirects;
+    /// A status with nothing else to it is no verdict.
+    a_status_alone_is_no_verdict: Statuses;
+    /// A 5xx, a 408 and a 425 mean an outage, and refuse nobody.
+    an_error_of_the_server_is_no_rejection: ServerErrors;
+    /// A limit is told as one, with the wait that the provider asks for.
+    a_limit_is_told_as_one: Limits;
+    /// An answer that repeats the credentials is not passed on.
+    an_echo_of_the_credentials_is_not_passed_on: Echoes;
+    /// What is unusual and no fault does not stand in the way of the pass.
+    what_is_unusual_is_no_fault: Harmless;
+}
+
+/// The verdict matrix as a whole: each documented exchange, and each fault of the kit's table, is a cell, and all of them
+/// are right. It prints one line with their number.
+///
+/// What the other cases have played is not played again. What is wrong in a cell, they say.
+pub fn the_verdict_matrix_holds(subject: &Subject<'_>) -> Result<(), String> {
+    let provider = subject.validator().descriptor().name;
+    let mut findings = Findings::default();
+    findings.absorb(judge_differences(subject)?);
+    let (mut played, mut wrong) = (0, 0);
+    let mut count = |case: &str, cells: &Cells| {
+        played += cells.played;
+        wrong += cells.wrong.len();
+        if !cells.findings.is_empty() {
+            let mut finding = format!("{provider}: `{case}` says what is wrong");
+            for (cell, before) in cells.wrong.iter().zip(once(" in").chain(repeat(","))) {
+                finding.extend([before, " `", cell, "`"]);
+            }
+            findings.add(finding);
+        }
+    };
+    for group in Group::ALL {
+        count(case_of(group), subject.group(group)?);
+    }
+    count("each_exchange_leads_to_its_verdict_alone", &cells_of_exchanges(subject)?);
+    if findings.0.is_empty() {
+        // Past the macros, whose output the test harness keeps from whoever reads the run. One write, so that nothing
+        // comes in between.
+        let line = format!("{provider}: {played} cells, all right\n");
+        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        return Ok(());
+    }
+    findings.add(format!("{provider}: {played} cells, {wrong} wrong"));
+    findings.into_result()
+}
+
+fn cells_of_exchanges(subject: &Subject<'_>) -> Result<Cells, String> {
+    let mut cells = Cells { played: 0, wrong: Vec::new(), findings: Vec::new() };
+    for played in &subject.alone()?.exchanges {
+        let mut wrong: Vec<String> = played.verdict.clone().err().into_iter().collect();
+        wrong.extend(played.harm.iter().chain(&played.leaks).cloned());
+        cells.add(subject.validator(), &played.exchange.name, wrong);
+    }
+    Ok(cells)
+}
+
+/// What is wrong with the differences themselves.
+fn judge_differences(subject: &Subject<'_>) -> Result<Result<(), String>, String> {
+    let validator = subject.validator();
+    let settings = usual_exchange(validator)?.settings;
+    // Only names and verdicts are looked at.
+    let scene = Scene {
+        documented: Vec::new(),
+        emulator: (Ipv4Addr::LOCALHOST, 0).into(),
+        elsewhere: Url::parse("http://127.0.0.1").map_err(|error| error.to_string())?,
+    };
+    let mut faults = faults_of(validator, host_field(validator, &settings), &scene, &Group::ALL);
+    Ok(differ(&mut faults, subject.differs()))
+}
+
+/// The exchange at whose first request things go wrong: the first that leads to a pass, and begins in clear where mail
+/// is sent.
+fn usual_exchange(validator: &dyn ProviderValidator) -> Result<Exchange, String> {
+    match begins_in_clear(validator)? {
+        Some(exchange) => Ok(exchange),
+        None => first_valid(validator),
+    }
+}
+
+fn never_asked(elsewhere: &Faulty) -> Result<(), String> {
+    if elsewhere.connections() == 0 {
+        return Ok(());
+    }
+    Err("a redirect was followed: ask through `Context::get` and `Context::post` alone".to_owned())
+}
+
+/// The settings field with the host; empty where the provider has hosts of its own.
+fn host_field(validator: &dyn ProviderValidator, settings: &Map<String, Value>) -> &'static str {
+    if is_built_in(validator) { "" } else { host_field_of(settings).unwrap_or_default() }
+}
+
+/// The faults of these groups.
+fn faults_of(
+    validator: &dyn ProviderValidator,
+    host_field: &str,
+    scene: &Scene,
+    groups: &[Group],
+) -> Vec<Fault> {
+    let of_group = |group: &Group| {
+        if is_built_in(validator) {
+            faults::http_group(*group, scene)
+        } else {
+            faults::smtp_group(*group)
+        }
+    };
+    let mut faults: Vec<Fault> = groups.iter().flat_map(of_group).collect();
+    for fault in &mut faults {
+        fault.expected = fault.expected.clone().fill(host_field, "port");
+    }
+    faults
 }
 
 /// Puts the verdicts of the provider in the place of the table's.
@@ -164,9 +270,9 @@ fn differ(faults: &mut [Fault], differs: &[(&str, &str)]) -> Result<(), String> 
 /// more than once. Either the request matters, and each fault has the verdict of the table, or it does not, and none
 /// stands in the way of the pass.
 pub fn a_later_request_that_goes_wrong_is_no_rejection(
-    validator: &'static dyn ProviderValidator,
-    differs: &[(&str, &str)],
+    subject: &Subject<'_>,
 ) -> Result<(), String> {
+    let validator = subject.validator();
     let first_region = validator.descriptor().base_urls().first().map(|base_url| base_url.key);
     let asks_more = exchanges(validator)?.into_iter().find(|exchange| {
         let mut regions = exchange.dialogue.iter().map(|step| step.region.as_deref());
@@ -176,19 +282,16 @@ pub fn a_later_request_that_goes_wrong_is_no_rejection(
     });
     let Some(exchange) = asks_more else { return Ok(()) };
     block_on(async {
-        let authority = Authority::new().map_err(|error| error.to_string())?;
         let elsewhere = Faulty::answering(200, &[("content-type", "application/json")], "{}").await;
-        let mut stage = Stage::new(validator, exchange.clone(), authority, elsewhere.url()).await?;
+        let mut stage =
+            Stage::new(validator, exchange.clone(), elsewhere.url(), &Group::ALL).await?;
         // What is wrong with them is said by the matrix.
-        drop(differ(&mut stage.faults, differs));
+        drop(differ(&mut stage.faults, subject.differs()));
         let mut findings = Findings::default();
         for step in 1..exchange.dialogue.len() {
             findings.absorb(go_wrong_at(&stage, &exchange, step).await);
         }
-        findings.require(elsewhere.connections() == 0, || {
-            "a redirect was followed: ask through `Context::get` and `Context::post` alone"
-                .to_owned()
-        });
+        findings.absorb(never_asked(&elsewhere));
         findings.into_result()
     })
 }
@@ -211,34 +314,37 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
             Peer::Nobody | Peer::NoSuchHost => None,
         })
         .collect();
-    let mut cells = Vec::new();
-    for fault in &faults {
-        cells.push(Cell::new(stage, fault).await?);
-    }
     let mut findings = Findings::default();
     let (name, step) = (&exchange.name, step + 1);
     let mut passes = Vec::new();
-    for (cell, (result, _)) in in_two_rounds(&cells, |cell| cell.check(stage)).await {
-        let Fault { name: fault, what, expected, .. } = cell.fault;
-        if result.is_ok() {
-            passes.push(fault.as_str());
-            continue;
+    for faults in faults.chunks(AT_ONCE) {
+        let mut cells = Vec::new();
+        for fault in faults {
+            cells.push(Cell::new(stage, fault).await?);
         }
-        findings.require(expected.meets(&result), || {
-            format!(
-                "exchange `{name}`, step {step}, cell `{fault}`: the server {what}, which must be `{expected}`, or a pass \
-                 where the request does not decide, but the check says {}: end with `Answer::no_verdict` where the \
-                 provider's own words decide nothing",
-                describe(&result)
-            )
-        });
+        for (cell, (result, _)) in in_two_rounds(&cells, |cell| cell.check(stage)).await {
+            let Fault { name: fault, what, expected, .. } = cell.fault;
+            if result.is_ok() {
+                // Whether time is left after a silence is for the machine to say, which may be busy.
+                passes.extend((!cell.fault.stalls).then_some(fault.as_str()));
+                continue;
+            }
+            findings.require(expected.meets(&result), || {
+                format!(
+                    "exchange `{name}`, step {step}, cell `{fault}`: the server {what}, which must be `{expected}`, or a \
+                     pass where the request does not decide, but the check says {}: end with `Answer::no_verdict` where \
+                     the provider's own words decide nothing",
+                    describe(&result)
+                )
+            });
+        }
     }
-    findings.require(passes.is_empty() || passes.len() == cells.len(), || {
+    let told = faults.iter().filter(|fault| !fault.stalls).count();
+    findings.require(passes.is_empty() || passes.len() == told, || {
         format!(
-            "exchange `{name}`, step {step}: {} of {} faults leave it a pass, so the request decides sometimes; those are \
+            "exchange `{name}`, step {step}: {} of {told} faults leave it a pass, so the request decides sometimes; those are \
              {}: either let no failure of it stand in the way of the pass, or let none pass",
             passes.len(),
-            cells.len(),
             passes.join(", ")
         )
     });
@@ -256,7 +362,7 @@ struct Stage {
     validator: &'static dyn ProviderValidator,
     /// Settings that lead to a pass where nothing goes wrong.
     settings: Map<String, Value>,
-    /// The name of the settings field with the host; empty where the provider has hosts of its own.
+    /// See [`host_field`].
     host_field: &'static str,
     faults: Vec<Fault>,
     authority: Authority,
@@ -268,41 +374,22 @@ impl Stage {
     async fn new(
         validator: &'static dyn ProviderValidator,
         exchange: Exchange,
-        authority: Authority,
         elsewhere: Url,
+        groups: &[Group],
     ) -> Result<Self, String> {
-        let error = |error: std::io::Error| error.to_string();
         let settings = exchange.settings.clone();
         let first = exchange.dialogue.first();
         let documented = first.map(|step| body_of(&step.answer)).unwrap_or_default();
+        let authority = Authority::new().map_err(|error| error.to_string())?;
         let emulator =
             Emulator::of_exchanges(validator.descriptor(), vec![exchange], &authority).await;
         let emulator = emulator.map_err(|error| error.to_string())?;
-        let host_field = HOST_FIELDS
-            .into_iter()
-            .find(|field| !is_built_in(validator) && settings.contains_key(*field))
-            .unwrap_or_default();
-        let faults = if is_built_in(validator) {
-            let url = emulator.base_urls().first().ok_or("the descriptor has no base URL")?;
-            let address = url.socket_addrs(|| None).map_err(error)?;
-            let emulator = address.into_iter().next().ok_or("the emulator has no address")?;
-            faults::http(&Scene { documented, emulator, elsewhere })
-        } else {
-            faults::smtp()
-        };
-        let faults = faults.into_iter().map(|mut fault| {
-            fault.expected = fault.expected.fill(host_field, "port");
-            fault
-        });
-        Ok(Self {
-            validator,
-            settings,
-            host_field,
-            faults: faults.collect(),
-            authority,
-            emulator,
-            nobody: Nobody::new()?,
-        })
+        let host_field = host_field(validator, &settings);
+        let address = emulator.base_urls().first().map(address_of).transpose()?;
+        let nobody = Nobody::new()?;
+        let scene = Scene { documented, emulator: address.unwrap_or(nobody.address), elsewhere };
+        let faults = faults_of(validator, host_field, &scene, groups);
+        Ok(Self { validator, settings, host_field, faults, authority, emulator, nobody })
     }
 }
 
@@ -400,7 +487,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Does something with all cells at once. Those that run into their deadline wait together, when the others are done, so
+/// Does something with these cells at once. Those that run into their deadline wait together, when the others are done, so
 /// that nobody loses time to them.
 async fn in_two_rounds<'a, 'b, F: Future>(
     cells: &'a [Cell<'b>],
@@ -417,39 +504,4 @@ async fn in_two_rounds<'a, 'b, F: Future>(
 
 fn timeout_of(fault: &Fault) -> Duration {
     if fault.stalls { STALL } else { PATIENCE }
-}
-
-fn judge_texts(secrets: &Secrets, result: &Result<Outcome, Failure>, wrong: &mut Findings) {
-    for (place, text) in texts_of(result) {
-        wrong.absorb(secrets.absent_from(place, &text));
-    }
-}
-
-/// The path may hold a secret, so it is not shown.
-fn judge_requests<'a>(
-    descriptor: &Descriptor,
-    requests: impl Iterator<Item = (&'a str, &'a str)>,
-    wrong: &mut Findings,
-) {
-    for (method, path) in requests {
-        let path = path.trim_start_matches('/');
-        let segments: Vec<String> = path
-            .split('/')
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let allowed = descriptor.requests.iter().any(|one| one.covers(method, &segments));
-        wrong.require(allowed, || {
-            format!(
-                "a {method} was sent that the descriptor does not allow: ask through `Context::get` and `Context::post` \
-                 alone"
-            )
-        });
-    }
-}
-
-fn judge_commands<'a>(commands: impl Iterator<Item = &'a str>, wrong: &mut Findings) {
-    for verb in commands.filter(|verb| SENDS.contains(verb)) {
-        wrong.add(format!("the server was told `{verb}`: end the dialogue after the login"));
-    }
 }

@@ -1,10 +1,10 @@
 use bonafide_core::exchange::Exchange;
-use bonafide_core::{Cause, Destination, Environment, Failure, ProviderConfig, ProviderValidator};
-use serde_json::Value;
+use bonafide_core::{Cause, Environment, Failure, ProviderConfig, ProviderValidator};
+use serde_json::{Map, Value};
 
 use super::Findings;
-use super::documented::describe;
-use crate::play::{block_on, check, exchanges, play, valid_settings};
+use super::compare::describe;
+use crate::play::{block_on, check, exchanges, is_built_in, play, valid_settings};
 
 /// Names and addresses of ourselves and of what is near us.
 const NEAR: [&str; 7] = [
@@ -17,28 +17,28 @@ const NEAR: [&str; 7] = [
     "[::ffff:127.0.0.1]",
 ];
 /// The settings fields that name a host.
-pub(super) const HOST_FIELDS: [&str; 2] = ["sending_domain", "host"];
+const HOST_FIELDS: [&str; 2] = ["sending_domain", "host"];
 
-fn is_named_by_settings(validator: &dyn ProviderValidator) -> bool {
-    validator.descriptor().destination == Destination::NamedBySettings
+/// The field of these settings that names the host.
+pub(super) fn host_field_of(settings: &Map<String, Value>) -> Result<&'static str, String> {
+    HOST_FIELDS.into_iter().find(|field| settings.contains_key(*field)).ok_or_else(|| {
+        format!(
+            "the settings name the host, so one of their fields must be called {}",
+            HOST_FIELDS.join(" or ")
+        )
+    })
 }
 
 /// Under the default policy, settings that name this machine or its network end in `destination_forbidden`.
 pub fn settings_cannot_name_our_own_network(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    if !is_named_by_settings(validator) {
+    if is_built_in(validator) {
         return Ok(());
     }
     let descriptor = validator.descriptor();
     let settings = valid_settings(validator)?;
-    let field =
-        HOST_FIELDS.into_iter().find(|field| settings.contains_key(*field)).ok_or_else(|| {
-            format!(
-                "the settings name the host, so one of their fields must be called {}",
-                HOST_FIELDS.join(" or ")
-            )
-        })?;
+    let field = host_field_of(&settings)?;
     let config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
     let environment = Environment::builder().provider(descriptor, config).build();
     let environment = environment.map_err(|error| error.to_string())?;

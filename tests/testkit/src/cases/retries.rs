@@ -3,24 +3,22 @@ use std::time::{Duration, Instant};
 use bonafide_core::exchange::Exchange;
 use bonafide_core::{Cause, ProviderValidator, Verdict};
 use bonafide_emulator::{Authority, Emulator};
-use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::Findings;
-use super::documented::{compare, describe, is_inconclusive};
-use super::misbehaviour::{GRACE, is_built_in};
+use super::compare::{compare, describe, is_inconclusive};
+use super::{Findings, GRACE};
 use crate::faulty::answer;
 use crate::play::{
-    IMPATIENCE, PATIENCE, Way, block_on, check, environment_at, exchanges, first_valid, play,
+    IMPATIENCE, PATIENCE, Way, address_of, block_on, check, environment_at, first_valid,
+    is_built_in,
 };
-use crate::{Act, Faulty};
+use crate::{Act, Faulty, Subject};
 
 /// How often a request is sent at most: once, and twice again.
 const MOST_REQUESTS: usize = 3;
 
-/// What passes by itself is asked again, and nothing else is: an outage of a moment does not stand in the way of a
-/// verdict, a longer one is asked about three times, and a rejection or a limit once.
-pub fn what_passes_by_itself_is_asked_again(
+/// An outage of a moment does not stand in the way of a verdict: what passes by itself is asked again.
+pub fn an_outage_of_a_moment_does_not_stand_in_the_way(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     if !is_built_in(validator) {
@@ -32,12 +30,48 @@ pub fn what_passes_by_itself_is_asked_again(
         for status in [502, 503, 504] {
             findings.absorb(an_outage_of_a_moment(validator, &exchange, status).await);
         }
-        let settings = Value::Object(exchange.settings.clone());
-        findings.absorb(asks_no_more_than_it_may(validator, &settings).await);
-        findings.absorb(a_slow_outage_ends_by_the_deadline(validator, &settings).await);
-        findings.absorb(a_rejection_is_final(validator).await);
         findings.into_result()
     })
+}
+
+/// A longer outage is asked about three times, a limit and what is no answer of the provider's once.
+pub fn nothing_is_asked_more_often_than_it_may(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    if !is_built_in(validator) {
+        return Ok(());
+    }
+    let settings = Value::Object(first_valid(validator)?.settings);
+    block_on(asks_no_more_than_it_may(validator, &settings))
+}
+
+/// The pauses between requests count for the deadline like everything else.
+pub fn the_pauses_between_requests_count_for_the_deadline(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    if !is_built_in(validator) {
+        return Ok(());
+    }
+    let settings = Value::Object(first_valid(validator)?.settings);
+    block_on(a_slow_outage_ends_by_the_deadline(validator, &settings))
+}
+
+/// Nothing is asked again after a rejection: an exchange that ends in one takes no more requests than it documents.
+pub fn a_rejection_is_final(subject: &Subject<'_>) -> Result<(), String> {
+    let mut findings = Findings::default();
+    for played in &subject.alone()?.exchanges {
+        let (exchange, asked) = (&played.exchange, played.requests.len());
+        let rejected = exchange.verdict.verdict() == Verdict::Rejected;
+        findings.require(!rejected || asked <= exchange.dialogue.len(), || {
+            format!(
+                "exchange `{}` ends in a rejection after {} requests, but {asked} were sent: ask nothing again after a \
+                 rejection",
+                exchange.name,
+                exchange.dialogue.len()
+            )
+        });
+    }
+    findings.into_result()
 }
 
 async fn an_outage_of_a_moment(
@@ -52,8 +86,7 @@ async fn an_outage_of_a_moment(
             .map_err(|error| error.to_string())?;
     let mut regions = emulator.base_urls().to_vec();
     let first = regions.first_mut().ok_or("the descriptor has no base URL")?;
-    let documented = first.socket_addrs(|| None).map_err(|error| error.to_string())?;
-    let documented = documented.into_iter().next().ok_or("the emulator has no address")?;
+    let documented = address_of(first)?;
     let outage = vec![Act::Read, Act::Say(answer(status, &[], b""))];
     let server = Faulty::in_turn(vec![outage, vec![Act::Forward(documented)]]).await;
     *first = server.url();
@@ -111,7 +144,6 @@ async fn asks_no_more_than_it_may(
     findings.into_result()
 }
 
-/// The pauses between requests count for the deadline like everything else.
 async fn a_slow_outage_ends_by_the_deadline(
     validator: &dyn ProviderValidator,
     settings: &Value,
@@ -132,24 +164,5 @@ async fn a_slow_outage_ends_by_the_deadline(
     findings.require(is_inconclusive(&result), || {
         format!("503 for ever must lead to no verdict, but the check says {}", describe(&result))
     });
-    findings.into_result()
-}
-
-async fn a_rejection_is_final(validator: &dyn ProviderValidator) -> Result<(), String> {
-    let mut exchanges = exchanges(validator)?;
-    exchanges.retain(|exchange| exchange.verdict.verdict() == Verdict::Rejected);
-    let played = join_all(exchanges.iter().map(|exchange| play(validator, exchange))).await;
-    let mut findings = Findings::default();
-    for (exchange, played) in exchanges.iter().zip(played) {
-        let asked = played?.emulator.requests().len();
-        findings.require(asked <= exchange.dialogue.len(), || {
-            format!(
-                "exchange `{}` ends in a rejection after {} requests, but {asked} were sent: ask nothing again after a \
-                 rejection",
-                exchange.name,
-                exchange.dialogue.len()
-            )
-        });
-    }
     findings.into_result()
 }

@@ -3,9 +3,8 @@ use bonafide_core::{Cause, ProviderValidator, Verdict};
 use futures_util::future::join_all;
 
 use super::Findings;
-use super::documented::describe;
-use super::misbehaviour::is_built_in;
-use crate::play::{block_on, exchanges, is_played, play};
+use super::compare::describe;
+use crate::play::{block_on, exchanges, is_built_in, is_played, play};
 
 /// No pass is a rubber stamp: when the answer that decides is a refusal instead, no exchange that leads to a pass does so
 /// any more.
@@ -83,7 +82,7 @@ fn refusal_of<'a>(step: &Step, all: &'a [Exchange]) -> Option<&'a Answered> {
 }
 
 /// Whether two paths of exchanges are of one request: `*` and `{field}` stand for any segment.
-fn is_same_path(one: &str, other: &str) -> bool {
+pub(super) fn is_same_path(one: &str, other: &str) -> bool {
     let is_any = |segment: &str| segment == "*" || segment.starts_with('{');
     one.split('/').count() == other.split('/').count()
         && one

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use bonafide_emulator::Certificate;
 
-use super::{Fault, Peer, Scene};
+use super::{Fault, Group, Peer, Scene};
 use crate::faulty::{Act, answer};
 
 const UNAVAILABLE: &str = "provider_unavailable";
@@ -14,6 +14,7 @@ const VALID: &str = "valid";
 const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PLAIN: (&str, &str) = ("content-type", "text/plain");
+const GZIPPED: (&str, &str) = ("content-encoding", "gzip");
 const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
 
 const PAGE: &str = "<!DOCTYPE html><html><title>Sign in</title><p>Unauthorized</html>";
@@ -25,18 +26,27 @@ const LEVELS: usize = 10_000;
 /// What goes wrong with a provider that has hosts of its own, at the first request of its first exchange that leads to a
 /// pass.
 pub fn http(scene: &Scene) -> Vec<Fault> {
-    let mut faults = connections();
-    faults.extend(tls(scene));
-    faults.extend(stalls());
-    faults.extend(broken_answers());
-    faults.extend(endless_answers());
-    faults.extend(bodies(scene));
-    faults.extend(foreign_answers());
-    faults.extend(redirects(scene));
-    faults.extend(statuses());
-    faults.extend(limits());
-    faults.extend(harmless(scene));
-    faults
+    Group::ALL.into_iter().flat_map(|one| group(one, scene)).collect()
+}
+
+/// What goes wrong in one way.
+pub(crate) fn group(group: Group, scene: &Scene) -> Vec<Fault> {
+    match group {
+        Group::Connections => connections(),
+        Group::Tls => tls(scene),
+        Group::Silence => stalls(),
+        Group::Protocol => broken_answers(),
+        Group::Endless => endless_answers(),
+        Group::Bodies => bodies(scene),
+        Group::Pages => pages(),
+        Group::ForeignJson => foreign_json(),
+        Group::Redirects => redirects(scene),
+        Group::Statuses => statuses(),
+        Group::ServerErrors => server_errors(),
+        Group::Limits => limits(),
+        Group::Echoes => echoes(),
+        Group::Harmless => harmless(scene),
+    }
 }
 
 fn plays(
@@ -151,9 +161,6 @@ fn tls(scene: &Scene) -> Vec<Fault> {
             [Act::Tls(Certificate::Trusted), Act::Read],
         )
         .inside_tls(),
-        plays("tls_silent_in_the_handshake", "is silent in the handshake", TIMEOUT, [Act::Hang])
-            .inside_tls()
-            .stalling(),
     ]
 }
 
@@ -167,6 +174,9 @@ fn stalls() -> Vec<Fault> {
     let half_body = format!("{HEAD}content-length: 50\r\n\r\n{{");
     vec![
         plays("silent", "accepts and is silent", TIMEOUT, [Act::Hang]).stalling(),
+        plays("tls_silent_in_the_handshake", "is silent in the handshake", TIMEOUT, [Act::Hang])
+            .inside_tls()
+            .stalling(),
         stalls("silent_before_the_head", "reads and is silent", String::new(), vec![Act::Hang]),
         stalls(
             "silent_in_the_head",
@@ -209,12 +219,6 @@ fn broken_answers() -> Vec<Fault> {
     vec![
         says("not_http", "speaks another protocol", UNEXPECTED, "SSH-2.0-OpenSSH_9.9\r\n".into()),
         says("http_0_9", "answers without a head", UNEXPECTED, "{\"status\": \"ok\"}\r\n".into()),
-        says(
-            "header_of_a_megabyte",
-            "gives a header of one megabyte",
-            UNEXPECTED,
-            format!("{HEAD}x-long: {}\r\n\r\n", "x".repeat(1024 * 1024)),
-        ),
         says(
             "two_hundred_headers",
             "gives two hundred headers",
@@ -261,6 +265,20 @@ fn endless_answers() -> Vec<Fault> {
             HEAD.to_owned(),
             format!("x-endless: {}\r\n", "x".repeat(1000)),
         ),
+        plays(
+            "header_of_a_megabyte",
+            "gives a header of one megabyte",
+            UNEXPECTED,
+            [Act::Read, Act::say(format!("{HEAD}x-long: {}\r\n\r\n", "x".repeat(1024 * 1024)))],
+        ),
+        answers(
+            "200_gzip_bomb",
+            "gives a small body that inflates to 20 megabytes",
+            UNEXPECTED,
+            200,
+            &[JSON, GZIPPED],
+            gzip_bomb(),
+        ),
     ]
 }
 
@@ -268,9 +286,6 @@ fn endless_answers() -> Vec<Fault> {
 fn bodies(scene: &Scene) -> Vec<Fault> {
     let ok =
         |name: &str, what: &str, body: &[u8]| answers(name, what, UNEXPECTED, 200, &[JSON], body);
-    let gzip = |name: &str, what: &str, body: &[u8]| {
-        answers(name, what, UNEXPECTED, 200, &[JSON, ("content-encoding", "gzip")], body)
-    };
     let documented = scene.documented.as_slice();
     let with_mark = [b"\xef\xbb\xbf", documented].concat();
     let half = documented.get(..documented.len() / 2).unwrap_or_default();
@@ -298,23 +313,38 @@ fn bodies(scene: &Scene) -> Vec<Fault> {
         ok("200_byte_order_mark", "puts a byte order mark before the documented body", &with_mark),
         ok("200_twice", "gives the documented body twice", &[documented, documented].concat()),
         answers("200_plain_text", "gives 200 and plain text", UNEXPECTED, 200, &[PLAIN], "OK"),
-        gzip(
+        answers(
             "200_gzip",
             "compresses the documented body, which nobody asked for",
-            &stored_gzip(documented),
+            UNEXPECTED,
+            200,
+            &[JSON, GZIPPED],
+            stored_gzip(documented),
         ),
-        gzip("200_gzip_bomb", "gives a small body that inflates to 20 megabytes", &gzip_bomb()),
     ]
 }
 
-/// Answers that are some server's in between.
-fn foreign_answers() -> Vec<Fault> {
+/// Pages and texts of some server in between.
+fn pages() -> Vec<Fault> {
     let mut faults = Vec::new();
     for status in [200, 400, 401, 403, 404, 500, 502] {
         let expected = if status < 500 { UNEXPECTED } else { UNAVAILABLE };
         let what = format!("gives {status} and an HTML page");
         faults.push(answers(format!("{status}_html"), what, expected, status, &[HTML], PAGE));
     }
+    for (status, text) in [(401, "Unauthorized"), (403, "Forbidden"), (404, "Not Found")] {
+        let what = format!("gives {status} and the plain text `{text}`");
+        let name = format!("{status}_plain_text");
+        faults.push(answers(name, what, UNEXPECTED, status, &[PLAIN], text));
+        let what = format!("gives {status} without a body");
+        faults.push(answers(format!("{status}_empty"), what, UNEXPECTED, status, &[], ""));
+    }
+    faults
+}
+
+/// JSON of some server in between.
+fn foreign_json() -> Vec<Fault> {
+    let mut faults = Vec::new();
     for (status, expected) in
         [(401, UNEXPECTED), (403, UNEXPECTED), (429, LIMITED), (500, UNAVAILABLE)]
     {
@@ -323,41 +353,39 @@ fn foreign_answers() -> Vec<Fault> {
         let name = format!("{status}_problem_json");
         faults.push(answers(name, what, expected, status, &[PROBLEM], body));
     }
-    faults.push(plays(
-        "400_echo",
-        "gives 400 and the request, with the credentials in it",
-        UNEXPECTED,
-        [Act::Read, Act::say("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"), Act::Echo],
-    ));
-    faults.push(plays(
-        "echo_as_a_head",
-        "gives the request, with the credentials in it, as its headers",
-        UNEXPECTED,
-        [
-            Act::Read,
-            Act::say("HTTP/1.1 400 Bad Request\r\nx-echo: "),
-            Act::Echo,
-            Act::say("\r\n\r\n"),
-        ],
-    ));
-    for (status, text) in [(401, "Unauthorized"), (403, "Forbidden"), (404, "Not Found")] {
-        let what = format!("gives {status} and the plain text `{text}`");
-        let name = format!("{status}_plain_text");
-        faults.push(answers(name, what, UNEXPECTED, status, &[PLAIN], text));
-        let what = format!("gives {status} without a body");
-        faults.push(answers(format!("{status}_empty"), what, UNEXPECTED, status, &[], ""));
+    for status in [401, 403, 404] {
         let what = format!("gives {status} and somebody else's JSON");
+        let name = format!("{status}_other_json");
         let body = r#"{"error": "access_denied", "error_description": "See your gateway."}"#;
-        faults.push(answers(
-            format!("{status}_other_json"),
-            what,
-            UNEXPECTED,
-            status,
-            &[JSON],
-            body,
-        ));
+        faults.push(answers(name, what, UNEXPECTED, status, &[JSON], body));
     }
     faults
+}
+
+fn echoes() -> Vec<Fault> {
+    vec![
+        plays(
+            "400_echo",
+            "gives 400 and the request, with the credentials in it",
+            UNEXPECTED,
+            [
+                Act::Read,
+                Act::say("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"),
+                Act::Echo,
+            ],
+        ),
+        plays(
+            "echo_as_a_head",
+            "gives the request, with the credentials in it, as its headers",
+            UNEXPECTED,
+            [
+                Act::Read,
+                Act::say("HTTP/1.1 400 Bad Request\r\nx-echo: "),
+                Act::Echo,
+                Act::say("\r\n\r\n"),
+            ],
+        ),
+    ]
 }
 
 fn redirects(scene: &Scene) -> Vec<Fault> {
@@ -372,81 +400,69 @@ fn redirects(scene: &Scene) -> Vec<Fault> {
         .collect()
 }
 
-/// Statuses with nothing else to them.
-fn statuses() -> Vec<Fault> {
-    [
-        (204, UNEXPECTED),
-        (402, UNEXPECTED),
-        (405, UNEXPECTED),
-        (407, UNEXPECTED),
-        (408, UNAVAILABLE),
-        (410, UNEXPECTED),
-        (418, UNEXPECTED),
-        (425, UNAVAILABLE),
-        (451, UNEXPECTED),
-        (500, UNAVAILABLE),
-        (501, UNAVAILABLE),
-        (502, UNAVAILABLE),
-        (503, UNAVAILABLE),
-        (504, UNAVAILABLE),
-        (599, UNAVAILABLE),
-    ]
-    .into_iter()
-    .map(|(status, expected)| {
+/// Gives each of these statuses with nothing else to it.
+fn bare(statuses: &[u16], expected: &str) -> Vec<Fault> {
+    let fault = |status: &u16| {
         let what = format!("gives {status} without a body");
-        answers(format!("{status}_bare"), what, expected, status, &[], "")
-    })
-    .collect()
+        answers(format!("{status}_bare"), what, expected, *status, &[], "")
+    };
+    statuses.iter().map(fault).collect()
+}
+
+fn statuses() -> Vec<Fault> {
+    bare(&[204, 402, 405, 407, 410, 418, 451], UNEXPECTED)
+}
+
+/// A request that came too late or too early is for the server to mend, too.
+fn server_errors() -> Vec<Fault> {
+    let mut faults = bare(&[408, 425, 500, 501, 502, 503, 504, 599], UNAVAILABLE);
+    faults.push(answers(
+        "503_seconds",
+        "gives 503 with seconds to wait",
+        "provider_unavailable after 7 s",
+        503,
+        &[("retry-after", "7")],
+        "",
+    ));
+    faults
 }
 
 fn limits() -> Vec<Fault> {
-    let limits = |name: &str, what: &str, expected: &str, status, headers: &[(&str, &str)]| {
-        answers(name, what, expected, status, headers, "")
+    let limits = |name: &str, what: &str, expected: &str, headers: &[(&str, &str)]| {
+        answers(name, what, expected, 429, headers, "")
     };
     let in_two_minutes = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(2));
     vec![
-        limits("429_bare", "gives 429", LIMITED, 429, &[]),
+        limits("429_bare", "gives 429", LIMITED, &[]),
         limits(
             "429_seconds",
             "gives 429 with seconds to wait",
             "provider_rate_limited after 7 s",
-            429,
             &[("retry-after", "7")],
         ),
         limits(
             "429_date",
             "gives 429 with a date to wait for",
             "provider_rate_limited after 120 s",
-            429,
             &[("retry-after", &in_two_minutes)],
         ),
         limits(
             "429_nonsense",
             "gives 429 with a `Retry-After` that says nothing",
             LIMITED,
-            429,
             &[("retry-after", "soon")],
         ),
         limits(
             "429_in_a_year",
             "gives 429 with a wait of a year",
             LIMITED,
-            429,
             &[("retry-after", "31536000")],
         ),
         limits(
             "429_reset",
             "gives 429 with `X-RateLimit-Reset`",
             "provider_rate_limited after 30 s",
-            429,
             &[("x-ratelimit-reset", "30")],
-        ),
-        limits(
-            "503_seconds",
-            "gives 503 with seconds to wait",
-            "provider_unavailable after 7 s",
-            503,
-            &[("retry-after", "7")],
         ),
     ]
 }

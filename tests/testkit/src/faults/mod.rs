@@ -16,8 +16,64 @@ use url::Url;
 use crate::faulty::Act;
 use crate::play::concluded;
 
+pub(crate) use self::http::group as http_group;
 pub use self::http::http;
+pub(crate) use self::smtp::group as smtp_group;
 pub use self::smtp::smtp;
+
+/// What faults have in common. The kit plays each group as a case of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Group {
+    /// Connections that are refused, closed or reset.
+    Connections,
+    /// TLS that fails, and certificates that do not hold.
+    Tls,
+    /// Silence, at every stage.
+    Silence,
+    /// Other protocols, and answers that break the rules of their own.
+    Protocol,
+    /// What is too long, or has no end.
+    Endless,
+    /// Answers with status 200 whose body is not what the provider documents.
+    Bodies,
+    /// Pages and texts of servers in between.
+    Pages,
+    /// JSON of servers in between.
+    ForeignJson,
+    /// Links to somewhere else.
+    Redirects,
+    /// Statuses with nothing else to them, which say nothing about the credentials.
+    Statuses,
+    /// Statuses of a server that fails.
+    ServerErrors,
+    /// Limits, with every form of a wait.
+    Limits,
+    /// Answers with the credentials in them.
+    Echoes,
+    /// What is unusual and no fault.
+    Harmless,
+}
+
+impl Group {
+    /// Every group, in the order of declaration.
+    pub const ALL: [Self; 14] = [
+        Self::Connections,
+        Self::Tls,
+        Self::Silence,
+        Self::Protocol,
+        Self::Endless,
+        Self::Bodies,
+        Self::Pages,
+        Self::ForeignJson,
+        Self::Redirects,
+        Self::Statuses,
+        Self::ServerErrors,
+        Self::Limits,
+        Self::Echoes,
+        Self::Harmless,
+    ];
+}
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug)]
@@ -203,6 +259,9 @@ mod tests {
 
     use super::*;
 
+    /// Fewer would prove too little.
+    const FEWEST: usize = 45;
+
     fn judge(faults: &[Fault], at_least: usize) {
         let mut names = BTreeSet::new();
         for fault in faults {
@@ -224,8 +283,15 @@ mod tests {
             emulator: ([127, 0, 0, 1], 9).into(),
             elsewhere: Url::parse("http://127.0.0.1:9").unwrap(),
         };
-        judge(&http(&scene), 34);
-        judge(&smtp(), 22);
+        judge(&http(&scene), FEWEST);
+        judge(&smtp(), FEWEST);
+    }
+
+    #[test]
+    fn each_group_has_its_place() {
+        for (place, group) in Group::ALL.into_iter().enumerate() {
+            assert_eq!(group as usize, place, "{group:?}");
+        }
     }
 
     #[test]

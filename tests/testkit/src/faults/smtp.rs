@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bonafide_emulator::Certificate;
 
-use super::{Fault, Peer};
+use super::{Fault, Group, Peer};
 use crate::faulty::Act;
 
 const UNAVAILABLE: &str = "provider_unavailable";
@@ -22,14 +22,27 @@ const BYE: &str = "221 2.0.0 Bye\r\n";
 
 /// What goes wrong with a mail server that the settings name. Where it begins with TLS the port is 465.
 pub fn smtp() -> Vec<Fault> {
-    let mut faults = before_the_greeting();
-    faults.extend(strange_greetings());
-    faults.extend(tls());
-    faults.extend(silence());
-    faults.extend(drops());
-    faults.extend(strange_replies());
-    faults.extend(harmless());
-    faults
+    Group::ALL.into_iter().flat_map(group).collect()
+}
+
+/// What goes wrong in one way; nothing for the ways of HTTP.
+pub(crate) fn group(group: Group) -> Vec<Fault> {
+    match group {
+        Group::Connections => [before_the_greeting(), drops()].concat(),
+        Group::Tls => tls(),
+        Group::Silence => silence(),
+        Group::Protocol => [strange_greetings(), strange_replies()].concat(),
+        Group::Endless => endless_replies(),
+        Group::Echoes => echoes(),
+        Group::Harmless => harmless(),
+        Group::Bodies
+        | Group::Pages
+        | Group::ForeignJson
+        | Group::Redirects
+        | Group::Statuses
+        | Group::ServerErrors
+        | Group::Limits => Vec::new(),
+    }
 }
 
 /// How far the dialogue goes well.
@@ -120,31 +133,12 @@ fn before_the_greeting() -> Vec<Fault> {
             FAILED_AT_PORT,
             [Act::say("220 m")],
         ),
-        plays("silent_before_the_greeting", "never greets", TIMEOUT_AT_PORT, [Act::Hang])
-            .stalling(),
-        plays(
-            "slow_greeting",
-            "gives a byte of the greeting every 50 ms",
-            TIMEOUT_AT_PORT,
-            [
-                Act::say("220 "),
-                Act::Loop(vec![Act::say("m"), Act::Wait(Duration::from_millis(50))]),
-            ],
-        )
-        .stalling(),
     ]
 }
 
 fn strange_greetings() -> Vec<Fault> {
     let greets = |name: &str, what: &str, act: Act| plays(name, what, FAILED_AT_PORT, [act]);
     vec![
-        greets("endless_greeting", "greets without an end of the line", forever("220 mail ")),
-        greets("endless_lines_of_greeting", "greets in lines without end", forever("220-mail\r\n")),
-        greets(
-            "long_greeting",
-            "greets with a line of 64 kilobytes",
-            Act::say(format!("220 {}\r\n", "m".repeat(64 * 1024))),
-        ),
         greets("web_server", "is a web server", Act::say("HTTP/1.1 400 Bad Request\r\n\r\n")),
         greets("pop3_server", "is a POP3 server", Act::say("+OK POP3 ready\r\n")),
         greets("imap_server", "is an IMAP server", Act::say("* OK IMAP4rev1 ready\r\n")),
@@ -189,6 +183,24 @@ fn tls() -> Vec<Fault> {
         faults.push(plays(&name("starttls"), what, FAILED_AT_PORT, behind));
         faults.push(plays(&name("tls_port"), what, FAILED_AT_PORT, acts()).inside_tls());
     }
+    faults
+}
+
+fn silence() -> Vec<Fault> {
+    let mut faults = vec![
+        plays("silent_before_the_greeting", "never greets", TIMEOUT_AT_PORT, [Act::Hang])
+            .stalling(),
+        plays(
+            "slow_greeting",
+            "gives a byte of the greeting every 50 ms",
+            TIMEOUT_AT_PORT,
+            [
+                Act::say("220 "),
+                Act::Loop(vec![Act::say("m"), Act::Wait(Duration::from_millis(50))]),
+            ],
+        )
+        .stalling(),
+    ];
     faults.push(
         plays(
             "tls_where_clear_text_is_due",
@@ -218,11 +230,7 @@ fn tls() -> Vec<Fault> {
         .inside_tls()
         .stalling(),
     );
-    faults
-}
-
-fn silence() -> Vec<Fault> {
-    [
+    let later = [
         ("silent_after_ehlo", "never answers `EHLO`", Until::Hello),
         ("silent_after_starttls", "never answers `STARTTLS`", Until::StartTls),
         ("silent_in_the_handshake", "is silent in the handshake", Until::Ready),
@@ -230,8 +238,9 @@ fn silence() -> Vec<Fault> {
         ("silent_after_auth", "never answers `AUTH`", Until::Login),
     ]
     .into_iter()
-    .map(|(name, what, until)| then(name, what, TIMEOUT, until, [Act::Hang]).stalling())
-    .collect()
+    .map(|(name, what, until)| then(name, what, TIMEOUT, until, [Act::Hang]).stalling());
+    faults.extend(later);
+    faults
 }
 
 fn drops() -> Vec<Fault> {
@@ -265,38 +274,56 @@ fn drops() -> Vec<Fault> {
 fn strange_replies() -> Vec<Fault> {
     let to_hello =
         |name: &str, what: &str, act: Act| then(name, what, FAILED_AT_PORT, Until::Hello, [act]);
-    let to_hello_inside = |name: &str, what: &str, act: Act| {
-        then(name, what, FAILED_AT_PORT, Until::HelloInside, [act])
-    };
     let to_login =
         |name: &str, what: &str, act: Act| then(name, what, UNEXPECTED, Until::Login, [act]);
-    let challenges = Act::Loop(vec![Act::say("334 \r\n"), Act::ReadLine]);
     vec![
-        to_hello("endless_reply_to_ehlo", "answers `EHLO` without end", forever("250-X\r\n")),
         to_hello("blank_reply_to_ehlo", "answers `EHLO` with an empty line", Act::say("\r\n")),
         to_hello(
             "binary_reply_to_ehlo",
             "answers `EHLO` with garbage",
             Act::Say((0..=255).collect()),
         ),
-        to_hello_inside(
+        to_login("blank_reply_to_auth", "answers `AUTH` with an empty line", Act::say("\r\n")),
+        to_login("auth_forwarded", "answers `AUTH` with 251", Act::say("251 2.1.5 Will do\r\n")),
+    ]
+}
+
+fn endless_replies() -> Vec<Fault> {
+    let greets = |name: &str, what: &str, act: Act| plays(name, what, FAILED_AT_PORT, [act]);
+    let to_hello = |name: &str, what: &str, until| {
+        then(name, what, FAILED_AT_PORT, until, [forever("250-X\r\n")])
+    };
+    let to_login =
+        |name: &str, what: &str, act: Act| then(name, what, UNEXPECTED, Until::Login, [act]);
+    let challenges = Act::Loop(vec![Act::say("334 \r\n"), Act::ReadLine]);
+    vec![
+        greets("endless_greeting", "greets without an end of the line", forever("220 mail ")),
+        greets("endless_lines_of_greeting", "greets in lines without end", forever("220-mail\r\n")),
+        greets(
+            "long_greeting",
+            "greets with a line of 64 kilobytes",
+            Act::say(format!("220 {}\r\n", "m".repeat(64 * 1024))),
+        ),
+        to_hello("endless_reply_to_ehlo", "answers `EHLO` without end", Until::Hello),
+        to_hello(
             "endless_reply_to_ehlo_inside",
             "answers the `EHLO` inside TLS without end",
-            forever("250-X\r\n"),
+            Until::HelloInside,
         ),
         to_login("endless_reply_to_auth", "answers `AUTH` without end", forever("235-X\r\n")),
         to_login("endless_line_to_auth", "answers `AUTH` in one endless line", forever("235 X ")),
-        to_login("blank_reply_to_auth", "answers `AUTH` with an empty line", Act::say("\r\n")),
         to_login("challenges_without_end", "asks for the credentials over and over", challenges),
-        then(
-            "echo_of_auth",
-            "answers `AUTH` with the credentials",
-            UNEXPECTED,
-            Until::Login,
-            [Act::say("550 5.7.0 "), Act::Echo],
-        ),
-        to_login("auth_forwarded", "answers `AUTH` with 251", Act::say("251 2.1.5 Will do\r\n")),
     ]
+}
+
+fn echoes() -> Vec<Fault> {
+    vec![then(
+        "echo_of_auth",
+        "answers `AUTH` with the credentials",
+        UNEXPECTED,
+        Until::Login,
+        [Act::say("550 5.7.0 "), Act::Echo],
+    )]
 }
 
 /// What is unusual and no fault.

@@ -1,0 +1,78 @@
+//! From the text of a host to the addresses that it stands for.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use async_trait::async_trait;
+use url::Host;
+
+/// Finds the addresses that a name stands for.
+///
+/// Each connection asks once. What is found is judged by the egress policy, and the judged addresses are the ones that
+/// are dialled.
+#[async_trait]
+pub trait NameResolver: Send + Sync {
+    /// Every address of a name, with this port.
+    async fn look_up(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// The resolver of the operating system.
+pub(crate) struct SystemResolver;
+
+#[async_trait]
+impl NameResolver for SystemResolver {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "every address that is found here is judged by the callers"
+    )]
+    async fn look_up(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, port)).await?.collect())
+    }
+}
+
+/// Every address of a name. An empty answer is an error, as it is for the resolver of the system.
+pub(crate) async fn look_up(
+    resolver: &dyn NameResolver,
+    name: &str,
+    port: u16,
+) -> io::Result<Vec<SocketAddr>> {
+    let addresses = resolver.look_up(name, port).await?;
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    Ok(addresses)
+}
+
+/// Every address of a host as settings name it.
+///
+/// A text that means an address, in whatever notation, is read here, so that no resolver is asked what it means:
+/// systems differ about `127.1` and `0x7f000001`.
+pub(crate) async fn addresses_of(
+    resolver: &dyn NameResolver,
+    host: &str,
+    port: u16,
+) -> io::Result<Vec<SocketAddr>> {
+    let literal = |address| Ok(vec![SocketAddr::new(address, port)]);
+    let host = without_brackets(host);
+    if host.contains(':') {
+        // A zone means something on this machine alone, so it is not the settings' to say.
+        let address = host.split_once('%').map_or(host, |(address, _zone)| address);
+        let address: Ipv6Addr = address.parse().map_err(|_| no_such_host())?;
+        return literal(IpAddr::V6(address));
+    }
+    match Host::parse(host) {
+        Ok(Host::Ipv4(address)) => literal(IpAddr::V4(address)),
+        Ok(Host::Ipv6(address)) => literal(IpAddr::V6(address)),
+        Ok(Host::Domain(name)) => look_up(resolver, &name, port).await,
+        Err(_) => Err(no_such_host()),
+    }
+}
+
+/// An IPv6 address may stand in brackets.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
+fn no_such_host() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "no host can have this name")
+}

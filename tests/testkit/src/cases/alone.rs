@@ -1,0 +1,251 @@
+//! Each exchange, played.
+
+use bonafide_core::exchange::{Exchange, Smtp};
+use bonafide_core::{Descriptor, Failure, Outcome, ProviderValidator};
+use bonafide_emulator::{Authority, Emulator, RecordedRequest, Stage};
+use percent_encoding::percent_decode_str;
+
+use super::Findings;
+use super::compare::compare;
+use crate::play::{AllPlayed, Played, block_on, exchanges, play, play_at};
+use crate::{Logs, Secrets, Subject, texts_of};
+
+/// The commands after which a message could leave.
+const SENDS: [&str; 4] = ["MAIL", "RCPT", "DATA", "BDAT"];
+
+/// The exchanges of a provider, each played at an emulator that knows no other.
+pub(crate) struct Alone {
+    pub(super) exchanges: Vec<PlayedAlone>,
+    /// What was logged, if it could be captured and holds no secret.
+    logs: Result<(), String>,
+}
+
+/// One of them, with what is wrong about it in each respect.
+pub(super) struct PlayedAlone {
+    pub(super) exchange: Exchange,
+    pub(super) result: Result<Outcome, Failure>,
+    pub(super) requests: Vec<RecordedRequest>,
+    pub(super) verdict: Result<(), String>,
+    pub(super) harm: Vec<String>,
+    pub(super) leaks: Vec<String>,
+    never_asked: Vec<String>,
+}
+
+impl Alone {
+    pub(crate) fn play(validator: &'static dyn ProviderValidator) -> Result<Self, String> {
+        let logs = Logs::capture();
+        let mut all = Secrets::default();
+        let mut judged = Vec::new();
+        for exchange in exchanges(validator)? {
+            let secrets = Secrets::of(validator, &exchange.settings)?;
+            // One after the other: a provider that mixes checks up must not do so here.
+            let played = block_on(play(validator, &exchange))?;
+            judged.push(PlayedAlone::judge(validator, exchange, played, &secrets));
+            all.extend(secrets);
+        }
+        Ok(Self { exchanges: judged, logs: judge_logs(validator, &all, &logs.text()) })
+    }
+
+    /// What is wrong about each exchange, in one respect.
+    fn findings<'a>(
+        &'a self,
+        respect: impl Fn(&'a PlayedAlone) -> &'a [String],
+    ) -> Result<(), String> {
+        let mut findings = Findings::default();
+        for played in &self.exchanges {
+            for finding in respect(played) {
+                findings.add(format!("exchange `{}`: {finding}", played.exchange.name));
+            }
+        }
+        findings.into_result()
+    }
+}
+
+impl PlayedAlone {
+    fn judge(
+        validator: &dyn ProviderValidator,
+        exchange: Exchange,
+        Played { result, emulator }: Played,
+        secrets: &Secrets,
+    ) -> Self {
+        let requests = emulator.requests();
+        let (mut harm, mut leaks) = (Findings::default(), Findings::default());
+        let sent = requests.iter().map(|one| (one.method.as_str(), one.path.as_str()));
+        judge_requests(validator.descriptor(), sent, &mut harm);
+        judge_commands(emulator.commands().iter().map(String::as_str), &mut harm);
+        judge_texts(secrets, &result, &mut leaks);
+        Self {
+            verdict: compare(&exchange, &result, &emulator),
+            harm: harm.0,
+            leaks: leaks.0,
+            never_asked: never_asked(&exchange, &emulator),
+            exchange,
+            result,
+            requests,
+        }
+    }
+}
+
+/// Each exchange leads to the verdict that it documents, at an emulator that knows no other.
+pub fn each_exchange_leads_to_its_verdict_alone(subject: &Subject<'_>) -> Result<(), String> {
+    let mut findings = Findings::default();
+    for played in &subject.alone()?.exchanges {
+        findings.absorb(played.verdict.clone());
+    }
+    findings.into_result()
+}
+
+/// All of an exchange is needed: each step answers something, and a mail server comes to say what it says.
+pub fn each_step_comes_up(subject: &Subject<'_>) -> Result<(), String> {
+    subject.alone()?.findings(|played| &played.never_asked)
+}
+
+/// Nothing is asked that the descriptor does not allow, and no mail server is told what could send a message.
+pub fn only_harmless_requests_are_sent(subject: &Subject<'_>) -> Result<(), String> {
+    subject.alone()?.findings(|played| &played.harm)
+}
+
+/// No `Debug`, no `Display` and no part of a response holds a secret of the settings, whatever the provider answers.
+pub fn no_verdict_holds_a_secret(subject: &Subject<'_>) -> Result<(), String> {
+    subject.alone()?.findings(|played| &played.leaks)
+}
+
+/// No log line down to `TRACE` holds a secret of the settings, whatever the provider answers.
+pub fn no_log_line_holds_a_secret(subject: &Subject<'_>) -> Result<(), String> {
+    subject.alone()?.logs.clone()
+}
+
+pub(super) fn judge_texts(
+    secrets: &Secrets,
+    result: &Result<Outcome, Failure>,
+    wrong: &mut Findings,
+) {
+    for (place, text) in texts_of(result) {
+        wrong.absorb(secrets.absent_from(place, &text));
+    }
+}
+
+/// The path may hold a secret, so it is not shown.
+pub(super) fn judge_requests<'a>(
+    descriptor: &Descriptor,
+    requests: impl Iterator<Item = (&'a str, &'a str)>,
+    wrong: &mut Findings,
+) {
+    for (method, path) in requests {
+        let path = path.trim_start_matches('/');
+        let segments: Vec<String> = path
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let allowed = descriptor.requests.iter().any(|one| one.covers(method, &segments));
+        wrong.require(allowed, || {
+            format!(
+                "a {method} was sent that the descriptor does not allow: ask through `Context::get` and `Context::post` \
+                 alone"
+            )
+        });
+    }
+}
+
+pub(super) fn judge_commands<'a>(commands: impl Iterator<Item = &'a str>, wrong: &mut Findings) {
+    for verb in commands.filter(|verb| SENDS.contains(verb)) {
+        wrong.add(format!("the server was told `{verb}`: end the dialogue after the login"));
+    }
+}
+
+fn judge_logs(
+    validator: &dyn ProviderValidator,
+    secrets: &Secrets,
+    logs: &str,
+) -> Result<(), String> {
+    let schema = validator.settings_schema().map_err(|error| error.to_string())?;
+    if !secrets.is_empty() || schema.fields().all(|(_, field)| field["writeOnly"] != true) {
+        return absent_from_logs(secrets, logs);
+    }
+    Err("no exchange has a secret of six characters or more, so nothing could be looked for: use longer samples"
+        .to_owned())
+}
+
+/// Fails when the logs hold a secret, or nothing at all.
+pub(super) fn absent_from_logs(secrets: &Secrets, logs: &str) -> Result<(), String> {
+    if !logs.contains("the emulator is up") {
+        return Err("the logs could not be captured: no other subscriber may be set in this test"
+            .to_owned());
+    }
+    let Some(line) = logs.lines().find(|line| secrets.absent_from("a line", line).is_err()) else {
+        return Ok(());
+    };
+    // The target of the line leads to its author; the line itself holds the secret.
+    let target = line.split_whitespace().nth(2).unwrap_or_default().trim_end_matches(':');
+    secrets.absent_from(&format!("the logs, on a line of `{target}`"), line)
+}
+
+/// What an exchange documents and the check never came to.
+fn never_asked(exchange: &Exchange, emulator: &Emulator) -> Vec<String> {
+    let requests = emulator.requests();
+    let answered = |step: usize| {
+        requests
+            .iter()
+            .any(|request| request.answered_by.as_ref().is_some_and(|by| by.step == step))
+    };
+    let steps = (0..exchange.dialogue.len()).filter(|step| !answered(*step));
+    let mut never: Vec<String> = steps.map(|step| format!("step {}", step + 1)).collect();
+    if let Some(smtp) = exchange.smtp.as_ref().filter(|smtp| !smtp.refuses_connections) {
+        let usual = Smtp::default();
+        let reached = emulator.stages();
+        for (said, stage, field) in [
+            (smtp.greeting != usual.greeting, Stage::Greeting, "greeting"),
+            (smtp.ehlo != usual.ehlo, Stage::Ehlo, "ehlo"),
+            (smtp.starttls != usual.starttls, Stage::StartTls, "starttls"),
+            (
+                smtp.ehlo_inside_tls != usual.ehlo_inside_tls,
+                Stage::EhloInsideTls,
+                "ehlo_inside_tls",
+            ),
+            (smtp.auth != usual.auth, Stage::Auth, "auth"),
+        ] {
+            if said && !reached.contains(&stage) {
+                never.push(format!("`smtp.{field}`"));
+            }
+        }
+        if emulator.connections() == 0 {
+            never.push("the server".to_owned());
+        }
+    }
+    for what in &mut never {
+        what.push_str(
+            " never comes up when it is played alone: take it away, or mend what comes before it",
+        );
+    }
+    never
+}
+
+/// Each exchange leads to the verdict that it documents, at an emulator that plays all of them: the sandbox.
+pub fn each_exchange_leads_to_its_verdict_among_all(
+    validator: &'static dyn ProviderValidator,
+) -> Result<(), String> {
+    let exchanges = exchanges(validator)?;
+    block_on(async {
+        let AllPlayed { results, emulator } = play_all(validator, &exchanges).await?;
+        let mut findings = Findings::default();
+        for (exchange, result) in exchanges.iter().zip(&results) {
+            let compared = compare(exchange, result, &emulator);
+            findings.absorb(compared.map_err(|finding| {
+                format!("{finding}; if it does so alone, another exchange answers in its place: give them different settings")
+            }));
+        }
+        findings.into_result()
+    })
+}
+
+async fn play_all(
+    validator: &dyn ProviderValidator,
+    exchanges: &[Exchange],
+) -> Result<AllPlayed, String> {
+    let authority = Authority::new().map_err(|error| error.to_string())?;
+    let emulator = Emulator::start(validator.descriptor(), &authority)
+        .await
+        .map_err(|error| error.to_string())?;
+    play_at(validator, authority, emulator, exchanges).await
+}
