@@ -273,6 +273,16 @@ impl Setup {
             sinks.judge("the standard error of `validate`", &output.stderr);
         }
     }
+
+    /// Each of these bodies on a line of its own.
+    fn batch(&self, bodies: &[String], sinks: &mut Sinks) {
+        let lines: Vec<String> = bodies.iter().map(|body| body.replace('\n', " ")).collect();
+        let output = run(&mut self.command(&["batch", "-"]), &lines.join("\n"));
+        let reports = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        assert!(reports.count() * 2 > bodies.len(), "there are no reports");
+        sinks.judge("the standard output of `batch`", &output.stdout);
+        sinks.judge("the standard error of `batch`", &output.stderr);
+    }
 }
 
 async fn ask(server: &Server, body: &str, sinks: &mut Sinks) {
@@ -387,9 +397,12 @@ impl Flight<'_> {
             Destination::BuiltIn(_) => self.ask_at_the_stand().await,
             Destination::NamedBySettings => self.ask_at_mail_servers().await,
         }
-        for (number, body) in misplaced(self.provider, self.canary).iter().enumerate() {
+        let mut misplaced = misplaced(self.provider, self.canary);
+        for (number, body) in misplaced.iter().enumerate() {
             self.ask(body, number % 13 == self.round % 13).await;
         }
+        misplaced.push(body(self.provider, &settings(self.provider, self.canary)));
+        self.setup.batch(&misplaced, &mut self.sinks);
         for request in odd_heads(self.canary) {
             self.sinks.judge("an answer", &send_raw(self.server.address, &request).await);
         }
