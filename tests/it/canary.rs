@@ -32,20 +32,20 @@ const HOSTILE: &str = "\u{1b}[31mFORGED\u{202e}\u{2066}\u{9b}2J\u{7}\r\n{\"level
 const STATUSES: [u16; 9] = [200, 204, 302, 400, 401, 403, 404, 429, 500];
 
 /// A provider that is told what to answer.
-struct Stand {
-    address: SocketAddr,
+pub(crate) struct Stand {
+    pub(crate) address: SocketAddr,
     answer: Arc<Mutex<Answer>>,
 }
 
 #[derive(Clone)]
-enum Answer {
+pub(crate) enum Answer {
     Given(Vec<u8>),
     /// The request itself, behind a head.
     Request,
 }
 
 impl Stand {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(Mutex::new(Answer::Request));
@@ -60,7 +60,7 @@ impl Stand {
         Self { address, answer }
     }
 
-    fn answers(&self, answer: Answer) {
+    pub(crate) fn answers(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 }

@@ -14,6 +14,7 @@ mod config;
 mod egress;
 mod examples;
 mod fake;
+mod fuzz;
 mod generated;
 mod guide;
 mod http;
