@@ -107,6 +107,14 @@ field! {
     /// An API key or token: a secret without white space, control characters or invisible characters.
     ///
     /// It cannot be printed or serialised, and is wiped from memory when it is dropped.
+    ///
+    /// ```compile_fail
+    /// let print = |key: bonafide_core::field::ApiKey| key.to_string();
+    /// ```
+    ///
+    /// ```compile_fail
+    /// let serialise = |key: bonafide_core::field::ApiKey| serde_json::to_string(&key);
+    /// ```
     ApiKey, holds SecretString,
     pattern r"^[^\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2060\ufeff]+$", max_length 4096,
     expected "free of white space, control characters and invisible characters",
@@ -119,6 +127,14 @@ field! {
     /// A password: a secret that may hold spaces, but no control characters.
     ///
     /// It cannot be printed or serialised, and is wiped from memory when it is dropped.
+    ///
+    /// ```compile_fail
+    /// let print = |password: bonafide_core::field::Password| password.to_string();
+    /// ```
+    ///
+    /// ```compile_fail
+    /// let serialise = |password: bonafide_core::field::Password| serde_json::to_string(&password);
+    /// ```
     Password, holds SecretString,
     pattern r"^[^\u0000-\u001f\u007f-\u009f]+$", max_length 4096,
     expected "free of control characters",
@@ -239,4 +255,20 @@ pub struct DefaultSender {
     /// The address that answers go to.
     #[schemars(title = "Default reply-to email", example = &"help@example.com")]
     pub default_reply_to_email: Option<EmailAddress>,
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// Does not compile for what is not wiped.
+    fn is_wiped_when_dropped<T: ZeroizeOnDrop>(_: &T) {}
+
+    #[test]
+    fn secrets_are_held_in_what_is_wiped() {
+        is_wiped_when_dropped(&ApiKey::parse("key").unwrap().0);
+        is_wiped_when_dropped(&Password::parse("a password").unwrap().0);
+    }
 }

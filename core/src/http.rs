@@ -320,9 +320,11 @@ impl Answer {
     }
 
     /// The status, and the word of the provider's own that stands at this pointer: the pair that decides what a
-    /// refusal means. Without the word nothing is decided, for any proxy refuses with the same statuses.
+    /// refusal means. Without the word nothing is decided, for any proxy refuses with the same statuses; and a status
+    /// that says "not now" (408, 425, 429) decides nothing whatever the word.
     pub fn refusal<T: DeserializeOwned>(&self, pointer: &str) -> (u16, Option<T>) {
-        (self.status, self.at(pointer))
+        let word = if matches!(self.status, 408 | 425 | 429) { None } else { self.at(pointer) };
+        (self.status, word)
     }
 
     /// What an answer with the status 200 lists at this pointer; [`no_verdict`](Self::no_verdict) for any other answer.
@@ -494,6 +496,16 @@ mod tests {
             };
             assert_eq!(answer(status, &[]).no_verdict().cause(), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_status_that_says_not_now_decides_nothing() {
+        let word = |status| {
+            let body = Bytes::from_static(br#"{"code": 7}"#);
+            Answer { body, ..answer(status, &[]) }.refusal::<u32>("/code")
+        };
+        assert_eq!([401, 500].map(word), [(401, Some(7)), (500, Some(7))]);
+        assert_eq!([408, 425, 429].map(word), [(408, None), (425, None), (429, None)]);
     }
 
     #[test]

@@ -90,6 +90,41 @@ impl Warning {
     }
 }
 
+/// The longest text of a provider's that is handed on, in characters.
+const LONGEST_TEXT: usize = 1000;
+
+/// Leaves nothing in a text that a terminal or a log could take for something else.
+fn clean(data: &mut Value) {
+    match data {
+        Value::String(text) => *text = cleaned(text),
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        Value::Object(members) => {
+            *members = std::mem::take(members)
+                .into_iter()
+                .map(|(name, mut value)| {
+                    clean(&mut value);
+                    (cleaned(&name), value)
+                })
+                .collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn cleaned(text: &str) -> String {
+    text.chars().filter(|letter| !disturbs(*letter)).take(LONGEST_TEXT).collect()
+}
+
+/// Control characters, line and paragraph ends, and what sets the direction of text
+/// (<https://www.unicode.org/reports/tr9/>, section 2).
+fn disturbs(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// A passed check: the credentials work.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -106,8 +141,10 @@ impl Outcome {
     /// Adds what the caller gets as the body of the answer.
     ///
     /// It must be built from single fields of the provider's answer whose form was checked, never from the answer
-    /// as it came: providers echo what they are sent.
-    pub fn with_data(mut self, data: Value) -> Self {
+    /// as it came: providers echo what they are sent. Whatever the form: control characters and characters that turn
+    /// text around are left out of every text, and no text is longer than 1000 characters.
+    pub fn with_data(mut self, mut data: Value) -> Self {
+        clean(&mut data);
         self.data = Some(data);
         self
     }
@@ -133,5 +170,24 @@ impl Outcome {
             complete(warning, title);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_provider_says_is_cleaned() {
+        let hostile = "a\u{1b}[31mb\r\nc\0\u{9b}d\u{202e}e\u{2066}f\u{2028}g\u{200f}h é";
+        let clean = "a[31mbcdefgh é";
+        let said =
+            json!({"list": [hostile, {hostile: hostile}], "long": "é".repeat(1001), "number": 1});
+        let outcome = Outcome::valid().with_data(said);
+        let expected =
+            json!({"list": [clean, {clean: clean}], "long": "é".repeat(1000), "number": 1});
+        assert_eq!(outcome.data(), Some(&expected));
     }
 }

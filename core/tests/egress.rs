@@ -236,6 +236,14 @@ fn a_network_of_translated_addresses_leads_only_where_one_may_go() {
 }
 
 #[test]
+fn a_network_of_mapped_addresses_is_the_network_that_it_maps() {
+    let policy = Policy::new(vec!["::ffff:10.1.0.0/112".parse().unwrap()], Vec::new());
+    let judge = |address: &str| policy.judge(address.parse().unwrap()).is_ok();
+    assert!(judge("10.1.255.255") && judge("::ffff:10.1.0.0"));
+    assert!(!judge("10.2.0.0") && !judge("10.0.255.255") && !judge("::ffff:10.2.0.0"));
+}
+
+#[test]
 fn a_base_url_is_judged_in_every_notation() {
     let names = Names::answering(&[]);
     let build = |policy: &Policy, url: &str| environment(policy, &names, url).map(drop);

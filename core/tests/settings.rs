@@ -98,6 +98,18 @@ fn problems(settings: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_secret_is_withheld_by_debug_and_shown_by_nothing_else() {
+    let key = ApiKey::parse("hunter2-hunter2").unwrap();
+    let password = Password::parse("hunter2 hunter2").unwrap();
+    let submitted = SubmittedSettings::new(
+        serde_json::from_value(serde_json::json!({"hunter2": "hunter2"})).unwrap(),
+    );
+    let said = format!("{key:?} {key:#?} {password:?} {password:#?} {submitted:?} {submitted:#?}");
+    assert!(!said.contains("hunter2"), "{said}");
+    assert!(said.contains("ApiKey([withheld])") && said.contains("Password([withheld])"));
+}
+
+#[test]
 fn every_problem_is_named_at_once_in_the_order_of_the_fields() {
     assert_eq!(problems(r#"{"api_key": "k", "region": "NORTH"}"#), [""; 0]);
     assert_eq!(

@@ -32,20 +32,20 @@ const HOSTILE: &str = "\u{1b}[31mFORGED\u{202e}\u{2066}\u{9b}2J\u{7}\r\n{\"level
 const STATUSES: [u16; 9] = [200, 204, 302, 400, 401, 403, 404, 429, 500];
 
 /// A provider that is told what to answer.
-struct Stand {
-    address: SocketAddr,
+pub(crate) struct Stand {
+    pub(crate) address: SocketAddr,
     answer: Arc<Mutex<Answer>>,
 }
 
 #[derive(Clone)]
-enum Answer {
+pub(crate) enum Answer {
     Given(Vec<u8>),
     /// The request itself, behind a head.
     Request,
 }
 
 impl Stand {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(Mutex::new(Answer::Request));
@@ -60,7 +60,7 @@ impl Stand {
         Self { address, answer }
     }
 
-    fn answers(&self, answer: Answer) {
+    pub(crate) fn answers(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 }
@@ -273,6 +273,16 @@ impl Setup {
             sinks.judge("the standard error of `validate`", &output.stderr);
         }
     }
+
+    /// Each of these bodies on a line of its own.
+    fn batch(&self, bodies: &[String], sinks: &mut Sinks) {
+        let lines: Vec<String> = bodies.iter().map(|body| body.replace('\n', " ")).collect();
+        let output = run(&mut self.command(&["batch", "-"]), &lines.join("\n"));
+        let reports = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        assert!(reports.count() * 2 > bodies.len(), "there are no reports");
+        sinks.judge("the standard output of `batch`", &output.stdout);
+        sinks.judge("the standard error of `batch`", &output.stderr);
+    }
 }
 
 async fn ask(server: &Server, body: &str, sinks: &mut Sinks) {
@@ -387,9 +397,12 @@ impl Flight<'_> {
             Destination::BuiltIn(_) => self.ask_at_the_stand().await,
             Destination::NamedBySettings => self.ask_at_mail_servers().await,
         }
-        for (number, body) in misplaced(self.provider, self.canary).iter().enumerate() {
+        let mut misplaced = misplaced(self.provider, self.canary);
+        for (number, body) in misplaced.iter().enumerate() {
             self.ask(body, number % 13 == self.round % 13).await;
         }
+        misplaced.push(body(self.provider, &settings(self.provider, self.canary)));
+        self.setup.batch(&misplaced, &mut self.sinks);
         for request in odd_heads(self.canary) {
             self.sinks.judge("an answer", &send_raw(self.server.address, &request).await);
         }
