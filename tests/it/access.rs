@@ -7,15 +7,13 @@ use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::bonafide;
 use crate::process::{Server, ask};
 use crate::support::{
     CATALOGUE, OTHER_TOKEN, TOKEN, VALIDATE, account, api, config, fake, request, send, sha256,
 };
+use crate::upstream::{Upstream, accept, question};
 
 /// What a command prints to standard output, when it succeeds.
 fn printed(command: &mut Command) -> String {
@@ -169,24 +167,14 @@ async fn without_an_account_nobody_is_let_in() {
     }
 }
 
-/// Answers a request of Mitto's as Mitto does.
-async fn accept(mut stream: TcpStream) {
-    let receipt = r#"{"id":"1","timestamp":"x","responseCode":0,"textLength":5,"responseText":"SMS sent","test":true}"#;
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{receipt}",
-        receipt.len()
-    );
-    stream.write_all(answer.as_bytes()).await.unwrap();
-}
-
 #[tokio::test]
 async fn tokens_change_on_sighup_and_requests_in_flight_are_finished() {
-    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Upstream::listen().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bonafide.toml");
     let rest = format!(
-        "[rate_limit]\nper_second = 0\nper_minute = 0\n[egress]\nallow = [\"127.0.0.0/8\"]\n[providers.mitto]\nbase_url = \"http://{}\"\ntimeout = \"5m\"\n",
-        upstream.local_addr().unwrap()
+        "[rate_limit]\nper_second = 0\nper_minute = 0\n[egress]\nallow = [\"127.0.0.0/8\"]\n[providers.mitto]\nbase_url = \"{}\"\ntimeout = \"5m\"\n",
+        upstream.url()
     );
     let write = |accounts: &[(&str, &str)], rest: &str| {
         let accounts: Vec<String> = accounts.iter().map(|(id, token)| account(id, token)).collect();
@@ -204,13 +192,10 @@ async fn tokens_change_on_sighup_and_requests_in_flight_are_finished() {
     let mut asking = Vec::new();
     let mut asked = Vec::new();
     for _ in 0..8 {
-        let body =
-            json!({"name": "x", "provider_id": "1004", "settings": {"api_key": "key"}}).to_string();
-        asking
-            .push(tokio::spawn(async move { ask(address, "POST", VALIDATE, TOKEN, &body).await }));
-        let (mut stream, _) = upstream.accept().await.unwrap();
-        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
-        asked.push(stream);
+        asking.push(tokio::spawn(async move {
+            ask(address, "POST", VALIDATE, TOKEN, &question()).await
+        }));
+        asked.push(upstream.asked().await);
     }
     write(&[("a", "the-next-token"), ("c", "token-of-c")], &rest);
     server.signal("-HUP");
@@ -220,8 +205,8 @@ async fn tokens_change_on_sighup_and_requests_in_flight_are_finished() {
     {
         assert_eq!(status(token).await, expected, "{token}");
     }
-    for (stream, asking) in asked.into_iter().zip(asking) {
-        accept(stream).await;
+    for (mut stream, asking) in asked.into_iter().zip(asking) {
+        accept(&mut stream).await;
         let answer = asking.await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     }
@@ -258,6 +243,30 @@ async fn tokens_change_on_sighup_and_requests_in_flight_are_finished() {
     assert!(line.contains("\"keys\":\"listen, egress, providers\""), "{line}");
     log.wait_for("are in force");
     assert_eq!((status("the-next-token").await, status(TOKEN).await), ("401".into(), "200".into()));
+    server.terminate();
+    server.end();
+}
+
+#[tokio::test]
+async fn an_account_that_is_added_on_sighup_has_its_own_rate_and_the_others_keep_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bonafide.toml");
+    let limits = "[rate_limit]\nper_second = 0\nper_minute = 2\n";
+    std::fs::write(&file, account("a", TOKEN) + limits).unwrap();
+    let mut server = serve(&file);
+    let log = server.log();
+    let used_up = async |token: &str| {
+        let mut admitted = 0;
+        while server.ask("POST", VALIDATE, token, "{").await.starts_with("HTTP/1.1 400 ") {
+            admitted += 1;
+        }
+        admitted
+    };
+    assert_eq!(used_up(TOKEN).await, 2);
+    std::fs::write(&file, account("b", OTHER_TOKEN) + &account("a", TOKEN) + limits).unwrap();
+    server.signal("-HUP");
+    log.wait_for("are in force");
+    assert_eq!((used_up(TOKEN).await, used_up(OTHER_TOKEN).await), (0, 2));
     server.terminate();
     server.end();
 }

@@ -6,14 +6,14 @@
 use std::future::Future;
 use std::process::Command;
 
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::cli::bonafide;
 use crate::process::{HANGS, Server, ask, connect};
 use crate::support::{CATALOGUE, VALIDATE};
+use crate::upstream::{Upstream, accept, question};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -70,9 +70,12 @@ fn post(token: &str, length: usize) -> String {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_closes_the_connection_without_a_word() {
-    let server = serve(&[("head_timeout", "100ms"), ("idle_timeout", "5m")]);
+    let server = serve(&[("head_timeout", "1s"), ("idle_timeout", "5m")]);
+    let mut all = Vec::new();
     for beginning in ["", "G", "GET /healthz HTTP/1.1\r\nhost: x\r\n", "\r\n\r\n"] {
-        let mut slow = connect(server.address, beginning).await;
+        all.push((beginning, connect(server.address, beginning).await));
+    }
+    for (beginning, mut slow) in all {
         assert_eq!(rest(&mut slow).await, "", "{beginning:?}");
     }
     // The same between requests, where the connection could idle for minutes if it said nothing.
@@ -89,7 +92,7 @@ async fn a_head_that_does_not_come_closes_the_connection_without_a_word() {
 
 #[tokio::test]
 async fn a_head_that_dribbles_in_gets_no_more_time_than_one_that_stops() {
-    let mut server = serve(&[("head_timeout", "200ms"), ("idle_timeout", "5m")]);
+    let mut server = serve(&[("head_timeout", "500ms"), ("idle_timeout", "5m")]);
     let _log = server.log();
     let mut other = connect(server.address, "").await;
     let slow = connect(server.address, "GET /healthz HTTP/1.1\r\nx: ").await;
@@ -222,39 +225,6 @@ async fn slow_clients_make_room_for_others() {
     server.end();
 }
 
-/// A provider that is asked, and answers when it is told to.
-struct Upstream(TcpListener);
-
-impl Upstream {
-    async fn listen() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
-    }
-
-    /// The command to serve with this provider as Mitto.
-    fn serve(&self) -> Command {
-        let mut command = bonafide(&["serve", "--listen", "127.0.0.1:0"]);
-        let url = format!("http://{}", self.0.local_addr().unwrap());
-        command
-            .env("BONAFIDE_EGRESS__ALLOW", "127.0.0.0/8")
-            .env("BONAFIDE_RATE_LIMIT__PER_SECOND", "0")
-            .env("BONAFIDE_RATE_LIMIT__PER_MINUTE", "0")
-            .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "5m")
-            .env("BONAFIDE_PROVIDERS__MITTO__BASE_URL", url);
-        command
-    }
-
-    /// Waits until it is asked.
-    async fn asked(&self) -> TcpStream {
-        let (mut stream, _) = soon("the provider is asked", self.0.accept()).await.unwrap();
-        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
-        stream
-    }
-}
-
-fn mitto() -> String {
-    json!({"name": "x", "provider_id": "1004", "settings": {"api_key": "key"}}).to_string()
-}
-
 #[tokio::test]
 async fn connections_with_a_request_at_work_are_never_closed_for_others() {
     let upstream = Upstream::listen().await;
@@ -266,34 +236,18 @@ async fn connections_with_a_request_at_work_are_never_closed_for_others() {
     let mut asked = Vec::new();
     for _ in 0..2 {
         let token = token.clone();
-        asking.push(tokio::spawn(
-            async move { ask(address, "POST", VALIDATE, &token, &mitto()).await },
-        ));
+        asking.push(tokio::spawn(async move {
+            ask(address, "POST", VALIDATE, &token, &question()).await
+        }));
         asked.push(upstream.asked().await);
     }
     let waiting = tokio::spawn(async move { ask(address, "GET", "/healthz", "", "").await });
-    for mut stream in asked {
-        stream
-            .write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
-            .await
-            .unwrap();
-        drop(stream);
-    }
-    // It is asked again, which is the provider's to answer as well.
-    let answering = tokio::spawn(async move {
-        loop {
-            let mut stream = upstream.asked().await;
-            let _gone = stream
-                .write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n")
-                .await;
-        }
-    });
-    for asking in asking {
+    for (mut stream, asking) in asked.into_iter().zip(asking) {
+        accept(&mut stream).await;
         let answer = soon("an answer", asking).await.unwrap();
-        assert!(answer.contains("provider_unavailable"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     }
     assert!(soon("the third", waiting).await.unwrap().starts_with("HTTP/1.1 200 "));
-    answering.abort();
     server.terminate();
     server.end();
 }
@@ -309,7 +263,7 @@ async fn clients_that_vanish_leave_nothing_behind() {
     let mut server = Server::start(&mut upstream.serve());
     let (_log, token) = (server.log(), server.token.clone().unwrap());
     // What is opened for the first request of all stays.
-    let mut first = connect(server.address, &(post(&token, mitto().len()) + &mitto())).await;
+    let mut first = connect(server.address, &(post(&token, question().len()) + &question())).await;
     upstream.asked().await.write_all(b"nonsense\r\n\r\n").await.unwrap();
     let mut buffer = [0; 1024];
     assert!(soon("an answer", first.read(&mut buffer)).await.unwrap() > 0);
@@ -320,7 +274,8 @@ async fn clients_that_vanish_leave_nothing_behind() {
     let mut clients = Vec::new();
     let mut asked = Vec::new();
     for _ in 0..50 {
-        clients.push(connect(server.address, &(post(&token, mitto().len()) + &mitto())).await);
+        clients
+            .push(connect(server.address, &(post(&token, question().len()) + &question())).await);
         asked.push(upstream.asked().await);
         clients.push(connect(server.address, "").await);
         clients.push(connect(server.address, "GET /healthz HTTP/1.1\r\n").await);

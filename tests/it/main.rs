@@ -27,3 +27,4 @@ mod schema_check;
 mod schema_export;
 mod support;
 mod tools;
+mod upstream;

@@ -10,10 +10,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::cli::bonafide;
 use crate::support::{TOKEN, VALIDATE, config};
+use crate::upstream::{Upstream, accept, question};
 
 /// A server that ends with the test.
 pub(crate) struct Server {
@@ -200,33 +201,24 @@ async fn the_sandbox_makes_a_token_and_says_what_it_is() {
 
 #[tokio::test]
 async fn a_request_in_flight_is_finished_when_the_process_is_told_to_stop() {
-    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Upstream::listen().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bonafide.toml");
     let more = format!(
-        "[egress]\nallow = [\"127.0.0.0/8\"]\n[providers.mitto]\nbase_url = \"http://{}\"\n",
-        upstream.local_addr().unwrap()
+        "[egress]\nallow = [\"127.0.0.0/8\"]\n[providers.mitto]\nbase_url = \"{}\"\n",
+        upstream.url()
     );
     std::fs::write(&file, config(&more)).unwrap();
     let mut server =
         Server::start(bonafide(&["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file));
     assert!(server.token.is_none());
     let address = server.address;
-    let body =
-        json!({"name": "x", "provider_id": "1004", "settings": {"api_key": "key"}}).to_string();
-    let asking = tokio::spawn(async move { ask(address, "POST", VALIDATE, TOKEN, &body).await });
-
-    let (mut stream, _) = upstream.accept().await.unwrap();
-    let mut head = [0; 1024];
-    assert!(stream.read(&mut head).await.unwrap() > 0);
+    let asking =
+        tokio::spawn(async move { ask(address, "POST", VALIDATE, TOKEN, &question()).await });
+    let mut stream = upstream.asked().await;
     server.terminate();
     assert!(read_line(&mut server.stderr).contains("Stopping"));
-    let receipt = r#"{"id":"1","timestamp":"x","responseCode":0,"textLength":5,"responseText":"SMS sent","test":true}"#;
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{receipt}",
-        receipt.len()
-    );
-    stream.write_all(answer.as_bytes()).await.unwrap();
+    accept(&mut stream).await;
     let answer = asking.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     server.end();
@@ -234,23 +226,12 @@ async fn a_request_in_flight_is_finished_when_the_process_is_told_to_stop() {
 
 #[tokio::test]
 async fn a_check_is_dropped_when_the_client_goes_away() {
-    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut server = Server::start(
-        bonafide(&["serve", "--listen", "127.0.0.1:0"])
-            .env("BONAFIDE_EGRESS__ALLOW", "127.0.0.0/8")
-            .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "5m")
-            .env(
-                "BONAFIDE_PROVIDERS__MITTO__BASE_URL",
-                format!("http://{}", upstream.local_addr().unwrap()),
-            ),
-    );
+    let upstream = Upstream::listen().await;
+    let mut server = Server::start(&mut upstream.serve());
     let (address, token) = (server.address, server.token.take().unwrap());
-    let body =
-        json!({"name": "x", "provider_id": "1004", "settings": {"api_key": "key"}}).to_string();
-    let asking = tokio::spawn(async move { ask(address, "POST", VALIDATE, &token, &body).await });
-    let (mut stream, _) = upstream.accept().await.unwrap();
-    let mut head = [0; 1024];
-    assert!(stream.read(&mut head).await.unwrap() > 0);
+    let asking =
+        tokio::spawn(async move { ask(address, "POST", VALIDATE, &token, &question()).await });
+    let mut stream = upstream.asked().await;
     asking.abort();
     let mut rest = Vec::new();
     // However it ends, it ends: the check would wait five minutes.
