@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bonafide_core::egress::{MAIL_PORTS, Policy};
@@ -24,6 +25,11 @@ use url::Url;
 const PREFIX: &str = "BONAFIDE_";
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
+/// Each has two sockets at most, one to the client and one to a provider. No process has that many descriptors.
+const MOST_CONNECTIONS: usize = 1_000_000;
+/// More would not fit into the buffer that a connection may have.
+const LARGEST_HEAD: usize = 256 * 1024;
+const MOST_HEADERS: usize = 1000;
 /// How alike two names must be for one to be the other's misspelling.
 const ALIKE: f64 = 0.8;
 
@@ -32,6 +38,7 @@ const ALIKE: f64 = 0.8;
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) accounts: Vec<Account>,
+    pub(crate) limits: Limits,
     pub(crate) rate_limit: RateLimit,
     egress: Egress,
     providers: BTreeMap<&'static str, ProviderConfig>,
@@ -41,7 +48,7 @@ pub(crate) struct Config {
 /// Who may ask, and the digest of the token that proves it.
 #[derive(Clone)]
 pub(crate) struct Account {
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     pub(crate) token_sha256: [u8; 32],
 }
 
@@ -51,8 +58,39 @@ impl fmt::Debug for Account {
     }
 }
 
+/// How much of the server one client may take: connections, room and time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Limits {
+    /// How many connections may be open.
+    pub(crate) connections: usize,
+    /// The longest head of a request, the request line and all headers together.
+    pub(crate) head_bytes: usize,
+    /// How many headers a request may have.
+    pub(crate) headers: usize,
+    /// How long a head may take to arrive.
+    pub(crate) head_timeout: Duration,
+    /// How long a body may take to arrive after its head.
+    pub(crate) body_timeout: Duration,
+    /// How long the client may take to receive an answer and to begin the next request.
+    pub(crate) idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            head_bytes: 16 * 1024,
+            headers: 100,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            // Load balancers keep idle connections for a minute and must not find them closed.
+            idle_timeout: Duration::from_secs(75),
+        }
+    }
+}
+
 /// How often one account may ask; 0 stands for no such limit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RateLimit {
     pub(crate) per_second: u32,
     pub(crate) per_minute: u32,
@@ -60,7 +98,7 @@ pub(crate) struct RateLimit {
 }
 
 /// Where the counters of the rate limit are kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Store {
     Memory,
     Redis(Url),
@@ -75,7 +113,7 @@ impl fmt::Debug for Store {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Egress {
     allow: Vec<IpNet>,
     ports: Vec<u16>,
@@ -195,6 +233,22 @@ impl Entry {
             _ => None,
         };
         number.ok_or_else(|| format!("it must be a whole number from 0 to {}", u32::MAX))
+    }
+
+    /// A number between these two.
+    fn number_within(&self, least: usize, most: usize) -> Result<usize, String> {
+        self.number()
+            .ok()
+            .and_then(|number| usize::try_from(number).ok())
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| format!("it must be a whole number from {least} to {most}"))
+    }
+
+    fn duration(&self) -> Result<Duration, String> {
+        humantime::parse_duration(self.text()?)
+            .ok()
+            .filter(|duration| (SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(duration))
+            .ok_or_else(|| "it must be a duration from `100ms` to `5m`, such as `15s`".to_owned())
     }
 
     /// A list; from a variable a TOML array, or items between commas.
@@ -364,6 +418,20 @@ impl Config {
         })
     }
 
+    /// The tables and keys that differ, accounts apart.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("listen", self.listen != other.listen),
+            ("limits", self.limits != other.limits),
+            ("rate_limit", self.rate_limit != other.rate_limit),
+            ("egress", self.egress != other.egress),
+            ("providers", self.providers != other.providers),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+
     /// How a provider is asked.
     pub(crate) fn provider(&self, descriptor: &Descriptor) -> Option<&ProviderConfig> {
         self.providers.get(descriptor.name)
@@ -380,6 +448,7 @@ struct Reader<'a> {
     registry: &'a Registry,
     folder: PathBuf,
     listen: SocketAddr,
+    limits: Limits,
     accounts: BTreeMap<usize, PartialAccount>,
     rate_limit: RateLimit,
     egress: Egress,
@@ -390,7 +459,7 @@ struct Reader<'a> {
 
 #[derive(Default)]
 struct PartialAccount {
-    id: Option<String>,
+    id: Option<Arc<str>>,
     token_sha256: Option<[u8; 32]>,
     origin: Option<Origin>,
 }
@@ -411,6 +480,7 @@ impl<'a> Reader<'a> {
             registry,
             folder,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            limits: Limits::default(),
             accounts: BTreeMap::new(),
             rate_limit: RateLimit { per_second: 10, per_minute: 150, store: Store::Memory },
             egress: Egress { allow: Vec::new(), ports: MAIL_PORTS.to_vec(), extra_ca: Vec::new() },
@@ -469,6 +539,10 @@ impl<'a> Reader<'a> {
                 Given::Toml(toml::Value::Array(items)) if items.is_empty() => Ok(()),
                 _ => Err("each account is a table of its own, headed `[[accounts]]`".to_owned()),
             },
+            ["limits", key] => match self.take_limit(key, entry) {
+                Some(result) => result,
+                None => return Err(self.unknown(entry)),
+            },
             ["rate_limit", "per_second"] => {
                 entry.number().map(|number| self.rate_limit.per_second = number)
             }
@@ -508,7 +582,9 @@ impl<'a> Reader<'a> {
                     None => return Err(self.unknown(entry)),
                 }
             }
-            ["rate_limit" | "egress" | "providers"] if matches!(entry.value, Given::EmptyTable) => {
+            ["limits" | "rate_limit" | "egress" | "providers"]
+                if matches!(entry.value, Given::EmptyTable) =>
+            {
                 Ok(())
             }
             _ => return Err(self.unknown(entry)),
@@ -530,7 +606,7 @@ impl<'a> Reader<'a> {
                 if id.is_empty() {
                     return Err("it must not be empty".to_owned());
                 }
-                account.id = Some(id.to_owned());
+                account.id = Some(id.into());
                 Ok(())
             })),
             ["token_sha256"] => Some(entry.text().and_then(|digest| {
@@ -546,6 +622,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `None` for a key that is no limit.
+    fn take_limit(&mut self, key: &str, entry: &Entry) -> Option<Result<(), String>> {
+        let limits = &mut self.limits;
+        Some(match key {
+            "connections" => {
+                entry.number_within(1, MOST_CONNECTIONS).map(|number| limits.connections = number)
+            }
+            "head_bytes" => {
+                entry.number_within(1024, LARGEST_HEAD).map(|number| limits.head_bytes = number)
+            }
+            "headers" => {
+                entry.number_within(10, MOST_HEADERS).map(|number| limits.headers = number)
+            }
+            "head_timeout" => entry.duration().map(|duration| limits.head_timeout = duration),
+            "body_timeout" => entry.duration().map(|duration| limits.body_timeout = duration),
+            "idle_timeout" => entry.duration().map(|duration| limits.idle_timeout = duration),
+            _ => return None,
+        })
+    }
+
     /// `None` for a key that this provider does not have.
     fn take_provider(
         &mut self,
@@ -556,13 +652,7 @@ impl<'a> Reader<'a> {
         let config = self.providers.get_mut(descriptor.name)?;
         let named_by_settings = descriptor.destination == Destination::NamedBySettings;
         if key == "timeout" {
-            return Some(entry.text().and_then(|text| {
-                config.timeout = humantime::parse_duration(text)
-                    .ok()
-                    .filter(|timeout| (SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(timeout))
-                    .ok_or("it must be a duration from `100ms` to `5m`, such as `15s`")?;
-                Ok(())
-            }));
+            return Some(entry.duration().map(|timeout| config.timeout = timeout));
         }
         if key == "implicit_tls_ports" && named_by_settings {
             let ports = entry.list(port, "port numbers");
@@ -615,6 +705,12 @@ impl<'a> Reader<'a> {
         let mut keys: Vec<String> = [
             "listen",
             "accounts",
+            "limits.connections",
+            "limits.head_bytes",
+            "limits.headers",
+            "limits.head_timeout",
+            "limits.body_timeout",
+            "limits.idle_timeout",
             "rate_limit.per_second",
             "rate_limit.per_minute",
             "rate_limit.store",
@@ -682,6 +778,7 @@ impl<'a> Reader<'a> {
         Ok(Config {
             listen: self.listen,
             accounts: accounts.into_iter().map(|(_, account)| account).collect(),
+            limits: self.limits,
             rate_limit: self.rate_limit,
             egress: self.egress,
             providers: self.providers,
@@ -702,6 +799,7 @@ fn hint(key: &str, known: &[String]) -> String {
         if !here.contains(&step) {
             return match nearest(step, &here) {
                 Some(near) => format!(" Did you mean `{way}{near}`?"),
+                None if here.is_empty() => String::new(),
                 None => format!(" Known there: `{}`.", here.join("`, `")),
             };
         }

@@ -9,6 +9,7 @@ mod providers;
 mod request;
 mod schema;
 mod telemetry;
+mod token;
 
 use bonafide_registry::Registry;
 

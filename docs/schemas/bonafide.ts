@@ -84,7 +84,7 @@ export interface MandrillSettings {
    */
   default_sender_name?: string;
   /**
-   * Default sender email: The address that mail is sent from, in a verified domain.
+   * Default sender email: The address that mail is sent from. The provider must have verified the address or its domain.
    * @example "news@example.com"
    */
   default_sender_email?: string;
@@ -117,7 +117,7 @@ export interface SendgridSettings {
    */
   default_sender_name?: string;
   /**
-   * Default sender email: The address that mail is sent from. SendGrid sends only from verified senders and domains.
+   * Default sender email: The address that mail is sent from. The provider must have verified the address or its domain.
    * @example "news@example.com"
    */
   default_sender_email?: string;

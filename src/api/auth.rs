@@ -1,37 +1,41 @@
 //! Whose request it is: the bearer token and the account behind it.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::api::error::ApiError;
 use crate::config::Account;
+use crate::token::sha256;
 
 /// Every account that may ask.
-pub(crate) struct Accounts(Vec<Account>);
+pub(crate) struct Accounts(RwLock<Arc<[Account]>>);
 
 impl Accounts {
     pub(crate) fn new(accounts: Vec<Account>) -> Self {
-        Self(accounts)
+        Self(RwLock::new(accounts.into()))
     }
 
-    /// The account whose token the request bears.
+    /// Takes these accounts instead, all at once. Requests that were let in already are not asked again.
+    pub(crate) fn replace(&self, accounts: Vec<Account>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = accounts.into();
+    }
+
+    /// The id of the account whose token the request bears.
     ///
-    /// Digests are compared, all of them and in constant time, so how long it takes tells nothing.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<&Account, ApiError> {
-        let token = bearer_token(headers).ok_or_else(|| {
-            ApiError::unauthorized("The request needs a token: send `Authorization: Bearer TOKEN`.")
-        })?;
-        let digest: [u8; 32] = Sha256::digest(token).into();
+    /// Digests are compared, all of them and in constant time, so how long it takes tells nothing. Neither does the
+    /// refusal: whether there is no token, or one of no account, or something else, its words are the same.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<str>, ApiError> {
+        let digest = sha256(bearer_token(headers).ok_or_else(ApiError::unauthorized)?);
+        let accounts = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         let mut found = u64::MAX;
-        for (index, account) in (0_u64..).zip(&self.0) {
+        for (index, account) in (0_u64..).zip(accounts.iter()) {
             found.conditional_assign(&index, account.token_sha256.ct_eq(&digest));
         }
-        usize::try_from(found)
-            .ok()
-            .and_then(|index| self.0.get(index))
-            .ok_or_else(|| ApiError::unauthorized("The token is not one of any account."))
+        let account = usize::try_from(found).ok().and_then(|index| accounts.get(index));
+        account.map(|account| Arc::clone(&account.id)).ok_or_else(ApiError::unauthorized)
     }
 }
 

@@ -67,8 +67,12 @@ impl ApiError {
         ])
     }
 
-    pub(crate) fn unauthorized(message: &'static str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, message)
+    /// A request without the token of an account. Why it is none is not told.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "The request needs the token of an account: send `Authorization: Bearer TOKEN`.",
+        )
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {

@@ -10,6 +10,7 @@ mod trace;
 mod validate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,7 +24,7 @@ pub(crate) use self::error::{TITLES, whole_seconds};
 use self::rate_limit::RateLimiter;
 use crate::StartError;
 use crate::check::Checks;
-use crate::config::Config;
+use crate::config::{Account, Config};
 
 /// The largest body that is read, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
@@ -36,6 +37,7 @@ struct Shared {
     checks: Checks,
     accounts: Accounts,
     rate_limiter: RateLimiter,
+    body_timeout: Duration,
     sandbox: bool,
     openapi: serde_json::Value,
 }
@@ -50,7 +52,21 @@ impl Api {
         let rate_limiter = RateLimiter::new(&config.rate_limit, &config.accounts).await?;
         let openapi = openapi::document(&checks);
         let accounts = Accounts::new(config.accounts.clone());
-        Ok(Self(Arc::new(Shared { checks, accounts, rate_limiter, sandbox, openapi })))
+        Ok(Self(Arc::new(Shared {
+            checks,
+            accounts,
+            rate_limiter,
+            body_timeout: config.limits.body_timeout,
+            sandbox,
+            openapi,
+        })))
+    }
+
+    /// Lets these accounts in from now on, and no others. What an account that stays has used up stays used up.
+    pub(crate) fn replace_accounts(&self, accounts: Vec<Account>) {
+        // Their counters come first, or a request could slip in uncounted.
+        self.0.rate_limiter.know(&accounts);
+        self.0.accounts.replace(accounts);
     }
 }
 

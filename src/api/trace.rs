@@ -1,11 +1,12 @@
 //! What every answer has: a trace id, a log line, and a body even when a handler fails.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -35,7 +36,7 @@ impl FromRequestParts<Api> for TraceId {
 /// What a handler wants in the request's log line. It travels in the extensions of the response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remarks {
-    pub(crate) account: Option<String>,
+    pub(crate) account: Option<Arc<str>>,
     pub(crate) provider: Option<&'static str>,
     pub(crate) cause: Option<&'static str>,
     pub(crate) provider_status: Option<u16>,
@@ -64,18 +65,22 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(CONTENT_TYPE, json);
         }
+        let headers = response.headers_mut();
+        // What an account has at its provider, and even whether its key works, is for the one who asked.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
-            response.headers_mut().insert(X_TRACE_ID, value);
+            headers.insert(X_TRACE_ID, value);
         }
         if api.0.sandbox {
-            response.headers_mut().insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
+            headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
         }
         let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(
             method,
             route,
             status = response.status().as_u16(),
-            account = remarks.account,
+            account = remarks.account.as_deref(),
             provider = remarks.provider,
             cause = remarks.cause,
             provider_status = remarks.provider_status,

@@ -23,8 +23,6 @@ const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const X_BONAFIDE_WARNINGS: HeaderName = HeaderName::from_static("x-bonafide-warnings");
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a refused body is still read, so that a client that is busy writing gets to read the answer.
 const LARGEST_DISCARD: usize = 1024 * 1024;
 
@@ -41,22 +39,22 @@ pub(crate) async fn validate(
             return error.into_response();
         }
     };
-    let quota = match api.0.rate_limiter.count(&account.id).await {
+    let quota = match api.0.rate_limiter.count(&account).await {
         Decision::Admitted(quota) => quota,
         Decision::Limited { wait } => {
             discard(body).await;
-            let remarks = Remarks { account: Some(account.id.clone()), ..Remarks::default() };
+            let remarks = Remarks { account: Some(account), ..Remarks::default() };
             return (Extension(remarks), ApiError::too_many_requests(wait)).into_response();
         }
     };
-    let (mut remarks, mut response) = match read(&parts.headers, body).await {
+    let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
         Ok(body) => {
             let report = api.0.checks.run(body, trace_id).await;
             (remarks(&report), answer(report))
         }
         Err(error) => (Remarks::default(), error.into_response()),
     };
-    remarks.account = Some(account.id.clone());
+    remarks.account = Some(account);
     if let Some(quota) = quota {
         announce(&quota, response.headers_mut());
     }
@@ -71,14 +69,18 @@ fn announce(quota: &Quota, headers: &mut HeaderMap) {
 }
 
 /// Reads the whole body, if it is not too large and says that it is JSON.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    patience: Duration,
+) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let announced =
         headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
         discard(body).await;
         return Err(ApiError::too_large(LARGEST_BODY));
     }
-    let body = timeout(BODY_TIMEOUT, collect(body, announced))
+    let body = timeout(patience, collect(body, announced))
         .await
         .unwrap_or_else(|_elapsed| Err(broken_off()))?;
     judge_type(headers)?;

@@ -3,8 +3,10 @@
 mod batch;
 mod new_provider;
 mod providers;
+mod reload;
 mod schema;
 mod serve;
+mod token;
 mod validate;
 
 use std::io::{self, Write as _};
@@ -17,6 +19,7 @@ use bonafide_registry::Registry;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config, ConfigError};
+use crate::token::NoRandomness;
 use crate::{StartError, telemetry};
 
 /// Checks whether the settings of a messaging integration work, by asking the provider.
@@ -45,6 +48,10 @@ enum Command {
     /// Work with the schemas of the providers' settings
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Make a token, and the lines of the configuration that let it in
+    ///
+    /// The token is printed this once and kept nowhere. The lines hold its digest, from which nobody gets it back.
+    Token(token::Arguments),
     /// Write a provider crate to begin with
     ///
     /// It compiles, passes its tests and works in the sandbox; its host, path and answers are made up.
@@ -84,6 +91,8 @@ enum CommandError {
     Closed,
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    #[error(transparent)]
+    Token(#[from] NoRandomness),
 }
 
 impl From<ConfigError> for CommandError {
@@ -137,6 +146,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
         Command::Batch(arguments) => block_on(batch::run(arguments, registry)),
         Command::Providers(arguments) => providers::run(&arguments, registry),
         Command::Schema(command) => schema::run(command, registry),
+        Command::Token(arguments) => token::run(&arguments),
         Command::NewProvider(arguments) => new_provider::run(&arguments, &registry),
     }
 }
@@ -157,9 +167,13 @@ struct Setup {
 }
 
 impl Asking {
-    async fn set_up(&self, registry: &Registry) -> Result<Setup, CommandError> {
+    fn configuration(&self, registry: &Registry) -> Result<Config, ConfigError> {
         let file = self.config.as_deref().map(config::File::open).transpose()?;
-        let config = Config::read(registry, file, config::variables())?;
+        Config::read(registry, file, config::variables())
+    }
+
+    async fn set_up(&self, registry: &Registry) -> Result<Setup, CommandError> {
+        let config = self.configuration(registry)?;
         if !self.sandbox {
             let environment = config.environment(registry)?;
             return Ok(Setup { config, environment, sandbox: None });

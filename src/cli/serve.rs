@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use bonafide_emulator::Sandbox;
 use bonafide_registry::Registry;
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use uuid::Uuid;
 
+use super::reload::Reload;
 use super::{Asking, CommandError, Setup, print, tell};
 use crate::StartError;
 use crate::api::{self, Api};
 use crate::check::Checks;
 use crate::config::Account;
+use crate::token::Token;
 
 /// What finishing a request may take beside its check.
 const GRACE: Duration = Duration::from_secs(5);
@@ -40,14 +40,15 @@ pub(super) async fn run(
     let Setup { mut config, environment, sandbox } = arguments.asking.set_up(&registry).await?;
     let mut welcome = String::new();
     if config.accounts.is_empty() {
-        let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let token_sha256 = Sha256::digest(&token).into();
-        config.accounts.push(Account { id: "local".to_owned(), token_sha256 });
-        welcome = format!("token: {token}\n");
+        let token = Token::generate()?;
+        config.accounts.push(Account { id: "local".into(), token_sha256: token.sha256() });
+        welcome = format!("token: {}\n", token.reveal());
     }
-    let api = Api::new(Checks::new(registry, environment), &config, sandbox.is_some()).await?;
+    let checks = Checks::new(registry.clone(), environment);
+    let api = Api::new(checks, &config, sandbox.is_some()).await?;
     // From here on a signal is kept for us, so none is lost between the greeting and the first request.
     let signals = Signals::listen()?;
+    let hang_up = listen(SignalKind::hangup())?;
     let address = arguments.listen.unwrap_or(config.listen);
     let refused = |reason| StartError::Listen { address, reason };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
@@ -57,9 +58,17 @@ pub(super) async fn run(
     }
     print(&format!("{welcome}listening on http://{address}\n"))?;
 
+    let limits = config.limits;
     let patience = config.longest_timeout() + GRACE;
-    api::server::serve(listener, api::router(api), signals.first(), patience).await;
+    let router = api::router(api.clone());
+    let reload = Reload { asking: arguments.asking, registry, started: config, api };
+    tokio::spawn(reload.on(hang_up));
+    api::server::serve(listener, router, limits, signals.first(), patience).await;
     Ok(ExitCode::SUCCESS)
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CommandError> {
+    signal(kind).map_err(|error| CommandError::Usage(format!("cannot wait for signals: {error}")))
 }
 
 /// What asks a process to stop, from the moment on that it is listened for.
@@ -70,10 +79,6 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, CommandError> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| CommandError::Usage(format!("cannot wait for signals: {error}")))
-        };
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::support::sha256;
+use crate::support::{account, sha256};
 
 async fn refusal(config: &str) -> String {
     bonafide::router(config).await.expect_err(config).to_string()
@@ -22,6 +22,11 @@ async fn what_is_wrong_is_named() {
         "rate_limit = 5",
         "[rate_limit]\nstore = \"rediss://user:hunter2@host\"",
         "[rate_limit]\nstore = \"hunter2\"",
+        "[limits]\nconnections = 0\nhead_bytes = 1023\nheaders = 9",
+        "[limits]\nconnections = 1000001\nhead_bytes = 262145\nheaders = \"100\"",
+        "[limits]\nhead_timeout = \"99ms\"\nbody_timeout = 30\nidle_timeout = \"1h\"",
+        "[limits]\nhead_timout = \"1s\"\nbody_bytes = 1\nconnections.a = 1",
+        "limits = 1",
         "[egress]\nallow = [\"10.0.0.0\"]",
         "[egress]\nallow = \"10.0.0.0/8\"\nports = [0]",
         "[egress]\nextra_ca = \"/nowhere/ca.pem\"",
@@ -52,9 +57,6 @@ async fn what_is_wrong_is_named() {
 
 #[tokio::test]
 async fn accounts_must_differ() {
-    let account = |id: &str, token: &str| {
-        format!("[[accounts]]\nid = \"{id}\"\ntoken_sha256 = \"{}\"\n", sha256(token))
-    };
     let ids = refusal(&(account("a", "x") + &account("a", "y"))).await;
     assert!(ids.contains("`accounts[1].id` is the same as `accounts[0].id`"), "{ids}");
     let tokens = refusal(&(account("a", "x") + &account("b", "x"))).await;
@@ -71,6 +73,13 @@ async fn every_key_is_taken() {
         [[accounts]]
         id = "a"
         token_sha256 = "{digest}"
+        [limits]
+        connections = 1
+        head_bytes = 0x400
+        headers = 10
+        head_timeout = "100ms"
+        body_timeout = "1m"
+        idle_timeout = "5m"
         [rate_limit]
         per_second = 0
         per_minute = 0x10

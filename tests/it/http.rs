@@ -398,8 +398,8 @@ fn assert_described(document: &Value, path: &str, answer: &Answer) {
         assert!(may_lack || answer.header(name).is_some(), "{path} lacks {name} in {status}");
     }
     for name in answer.headers.keys().map(axum::http::HeaderName::as_str) {
-        let is_ours =
-            name.starts_with("x-") || ["allow", "retry-after", "www-authenticate"].contains(&name);
+        let is_ours = name.starts_with("x-")
+            || ["allow", "cache-control", "retry-after", "www-authenticate"].contains(&name);
         assert!(
             !is_ours || headers.iter().any(|known| known == name),
             "{path}: {name} in {status}"

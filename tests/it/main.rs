@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod access;
 mod batch;
 mod body;
 mod canary;
@@ -18,6 +19,7 @@ mod fuzz;
 mod generated;
 mod guide;
 mod http;
+mod limits;
 mod linkage;
 mod new_provider;
 mod process;

@@ -1,9 +1,11 @@
 //! The server as a process: what it prints, how it stops, and what its log does not hold.
 
-use std::io::{BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -44,18 +46,43 @@ impl Server {
     }
 
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The lines of the log, read while the server runs, or it would wait for a reader.
+    pub(crate) fn log(&mut self) -> Log {
+        let stderr = self.take_stderr();
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // Whoever reads it may have seen enough.
+                let _unread = sender.send(line);
+            }
+        });
+        Log(lines)
     }
 
     /// Reads the log while the server runs, or it would wait for a reader. The thread gives all of it at the end.
     pub(crate) fn read_log(&mut self) -> JoinHandle<String> {
-        let mut stderr = std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()));
+        let mut stderr = self.take_stderr();
         std::thread::spawn(move || {
             let mut log = String::new();
             stderr.read_to_string(&mut log).unwrap();
             log
         })
+    }
+
+    fn take_stderr(&mut self) -> BufReader<ChildStderr> {
+        std::mem::replace(&mut self.stderr, BufReader::new(spare_stderr()))
     }
 
     /// Waits until the process is gone and returns the rest of its log.
@@ -69,8 +96,26 @@ impl Server {
         log
     }
 
-    async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> String {
+    pub(crate) async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> String {
         ask(self.address, method, path, token, body).await
+    }
+}
+
+/// Only what fails by hanging lasts as long.
+pub(crate) const HANGS: Duration = Duration::from_mins(1);
+
+/// The lines of a server's log.
+pub(crate) struct Log(mpsc::Receiver<String>);
+
+impl Log {
+    /// Waits for the next line that holds this text, and returns it.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        loop {
+            let line = self.0.recv_timeout(HANGS).unwrap_or_else(|_| panic!("not logged: {text}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 }
 
@@ -80,7 +125,13 @@ fn read_line(reader: &mut impl std::io::BufRead) -> String {
     line.trim_end().to_owned()
 }
 
-async fn ask(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> String {
+pub(crate) async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: &str,
+) -> String {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -89,11 +140,17 @@ async fn ask(address: SocketAddr, method: &str, path: &str, token: &str, body: &
     String::from_utf8(send_raw(address, &request).await).unwrap()
 }
 
-/// Sends these bytes as they are, and reads to the end.
+/// Connects and writes these bytes as they are.
 #[expect(clippy::disallowed_methods, reason = "the server under test, on loopback")]
-pub(crate) async fn send_raw(address: SocketAddr, request: &str) -> Vec<u8> {
+pub(crate) async fn connect(address: SocketAddr, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Sends these bytes as they are, and reads to the end.
+pub(crate) async fn send_raw(address: SocketAddr, request: &str) -> Vec<u8> {
+    let mut stream = connect(address, request).await;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     answer

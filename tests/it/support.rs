@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 
 pub(crate) const TOKEN: &str = "token-of-a";
 pub(crate) const OTHER_TOKEN: &str = "token-of-b";
+pub(crate) const CATALOGUE: &str = "/v1/hood/providers";
 pub(crate) const VALIDATE: &str = "/v1/hood/integrations/validate";
 
 pub(crate) fn sha256(text: &str) -> String {
@@ -18,6 +19,11 @@ pub(crate) fn sha256(text: &str) -> String {
     format!("{high:032x}{low:032x}")
 }
 
+/// An account of the configuration.
+pub(crate) fn account(id: &str, token: &str) -> String {
+    format!("[[accounts]]\nid = \"{id}\"\ntoken_sha256 = \"{}\"\n", sha256(token))
+}
+
 /// Two accounts and no limits, unless `more` says otherwise.
 pub(crate) fn config(more: &str) -> String {
     let limits = if more.contains("[rate_limit]") {
@@ -25,11 +31,7 @@ pub(crate) fn config(more: &str) -> String {
     } else {
         "[rate_limit]\nper_second = 0\nper_minute = 0\n"
     };
-    format!(
-        "[[accounts]]\nid = \"a\"\ntoken_sha256 = \"{}\"\n[[accounts]]\nid = \"b\"\ntoken_sha256 = \"{}\"\n{limits}{more}",
-        sha256(TOKEN),
-        sha256(OTHER_TOKEN),
-    )
+    account("a", TOKEN) + &account("b", OTHER_TOKEN) + limits + more
 }
 
 pub(crate) async fn api(more: &str) -> Router {

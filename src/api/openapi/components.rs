@@ -25,6 +25,14 @@ pub(super) fn headers() -> Value {
             "description": "Stands in every answer of a service that asks emulators, and in no other.",
             "schema": {"type": "string", "const": "true"},
         },
+        "Cache-Control": {
+            "description": "An answer is for the one who asked, and no cache keeps it.",
+            "schema": {"type": "string", "const": "no-store"},
+        },
+        "X-Content-Type-Options": {
+            "description": "An answer is never taken for anything but what its type says.",
+            "schema": {"type": "string", "const": "nosniff"},
+        },
         "X-RateLimit-Limit": number("How many requests the window with the fewest left takes. Absent where nothing is limited."),
         "X-RateLimit-Remaining": number("How many requests are left in it."),
         "X-RateLimit-Reset": number("In how many seconds it begins anew."),

@@ -69,7 +69,8 @@ fn headers(names: &[&str]) -> Value {
 }
 
 /// What every answer has.
-const EVERY: [&str; 2] = ["X-Trace-Id", "X-Bonafide-Sandbox"];
+const EVERY: [&str; 4] =
+    ["X-Trace-Id", "X-Bonafide-Sandbox", "Cache-Control", "X-Content-Type-Options"];
 /// What an answer has besides that when its request counted for the rate.
 const RATE: [&str; 3] = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
 

@@ -56,7 +56,8 @@ impl RateLimiter {
         .into_iter()
         .filter(|window| window.limit > 0)
         .collect();
-        let memory = Memory::new(&windows, accounts.iter().map(|account| account.id.as_str()));
+        let memory = Memory::new(windows.clone());
+        memory.know(accounts.iter().map(|account| &*account.id));
         let redis = match &config.store {
             Store::Memory => None,
             Store::Redis(url) => {
@@ -64,6 +65,11 @@ impl RateLimiter {
             }
         };
         Ok(Self { memory, redis })
+    }
+
+    /// Counts the requests of these accounts too.
+    pub(crate) fn know(&self, accounts: &[Account]) {
+        self.memory.know(accounts.iter().map(|account| &*account.id));
     }
 
     /// Counts one request of this account, unless it is one too many. A request that one window refuses does not
