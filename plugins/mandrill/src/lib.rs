@@ -65,9 +65,11 @@ impl Provider for Mandrill {
         if answer.status() == 200 && answer.at::<String>("/PING").is_some() {
             return Ok(outcome(context, settings).await);
         }
-        // The name decides, whatever the status: a bad key is answered with 401 or 500, as the version goes.
-        let (true, Some(name)) =
-            (answer.at("/status") == Some("error".to_owned()), answer.at::<String>("/name"))
+        // The name decides, for a bad key is answered with 401 or 500, as the version goes; but no name makes a
+        // rejection of a status that only an outage or a limit has.
+        let passes_by_itself = matches!(answer.status(), 408 | 425 | 429 | 502..=504);
+        let is_error = answer.at("/status") == Some("error".to_owned());
+        let (true, Some(name)) = (is_error && !passes_by_itself, answer.at::<String>("/name"))
         else {
             return Err(answer.no_verdict());
         };
