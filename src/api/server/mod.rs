@@ -23,7 +23,7 @@ use crate::config::Limits;
 
 /// How long to wait after a failed accept: without file descriptors the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How many headers the HTTP library takes unless told. It is told nothing else, because that would cost it memory.
+/// How many headers the HTTP library takes unless it is told a number, for which it would allocate with each request.
 const USUAL_HEADERS: usize = 100;
 
 /// Serves until `stop` is ready, then finishes what is in flight, for as long as `patience` lasts.
