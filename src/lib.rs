@@ -19,10 +19,11 @@ pub use crate::config::ConfigError;
 
 /// The HTTP API as a service to mount in a program of one's own, and what the tests of the product ask.
 ///
+/// `manifest` is the Cargo.toml of the calling package, `include_str!("../Cargo.toml")`, and serves as it does for [`run`].
 /// `config` is the text of a configuration file. The environment is not read, and no token is made: without an
 /// account every request that needs one is refused.
-pub async fn router(config: &str) -> Result<axum::Router, StartError> {
-    let registry = Registry::collect()?;
+pub async fn router(manifest: &str, config: &str) -> Result<axum::Router, StartError> {
+    let registry = Registry::collect(manifest)?;
     let config = config::Config::read(&registry, Some(config::File::inline(config)), [])?;
     let environment = config.environment(&registry)?;
     let checks = check::Checks::new(registry, environment);

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    bonafide::run()
+    bonafide::run(include_str!("../Cargo.toml"))
 }

@@ -1,9 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+mod error;
+mod manifest;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use bonafide_core::{ProviderValidator, Registration};
+
+pub use crate::error::{Origin, RegistryError};
+pub use crate::manifest::LIBRARIES;
 
 /// The linked providers, by id.
 #[derive(Clone)]
@@ -24,53 +30,16 @@ fn id(digits: &str) -> Id<'_> {
     (digits.len(), digits)
 }
 
-/// Why a registry cannot be made. Each message names the crate and the way out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// No provider is linked into the program.
-    #[error(
-        "no provider is linked into this program: add a line such as `use bonafide_twilio as _;` for each provider crate"
-    )]
-    Empty,
-    /// Two providers have one id.
-    #[error(
-        "the crates `{first}` and `{second}` both register provider id `{id}`: give one of them another id"
-    )]
-    DuplicateId {
-        /// The id.
-        id: &'static str,
-        /// The crate of one provider.
-        first: &'static str,
-        /// The crate of the other.
-        second: &'static str,
-    },
-    /// Two providers have one name.
-    #[error(
-        "the crates `{first}` and `{second}` both register provider name `{name}`: give one of them another name"
-    )]
-    DuplicateName {
-        /// The name.
-        name: &'static str,
-        /// The crate of one provider.
-        first: &'static str,
-        /// The crate of the other.
-        second: &'static str,
-    },
-    /// An id, a name or a base URL that has not the form that the rest of the program relies on.
-    #[error("the crate `{crate_name}` registers a provider whose {what}")]
-    InvalidDescriptor {
-        /// The crate.
-        crate_name: &'static str,
-        /// What is wrong, and what it must be.
-        what: &'static str,
-    },
-}
-
 impl Registry {
-    /// Gathers every provider that is linked into the program.
-    pub fn collect() -> Result<Self, RegistryError> {
-        Self::from_registrations(Registration::all())
+    /// Gathers every provider that is linked into the program whose manifest this is.
+    ///
+    /// `manifest` is the text of the Cargo.toml of the package that names the providers:
+    /// `Registry::collect(include_str!("../Cargo.toml"))`. Every dependency in it that is a provider crate by its name,
+    /// `bonafide-…`, must have registered a provider; otherwise it was left out by the linker, and that is an error.
+    pub fn collect(manifest: &str) -> Result<Self, RegistryError> {
+        let registrations: Vec<_> = Registration::all().collect();
+        manifest::check(manifest, &registrations)?;
+        Self::from_registrations(registrations)
     }
 
     /// Makes a registry of these providers alone, for a target where nothing runs before `main`, and for tests.
@@ -79,15 +48,19 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let mut registrations: Vec<&Registration> = registrations.into_iter().collect();
         // The linker has no order; the messages below should.
-        registrations.sort_by_key(|registration| registration.crate_name());
+        registrations
+            .sort_by_key(|registration| (registration.crate_name(), registration.version()));
         let mut crates_by_id = BTreeMap::new();
         let mut crates_by_name = BTreeMap::new();
         let mut by_id = BTreeMap::new();
         for registration in registrations {
-            let second = registration.crate_name();
+            let second = Origin::from(registration);
             let descriptor = registration.validator().descriptor();
             if let Some(what) = defect(descriptor) {
-                return Err(RegistryError::InvalidDescriptor { crate_name: second, what });
+                return Err(RegistryError::InvalidDescriptor {
+                    crate_name: second.crate_name,
+                    what,
+                });
             }
             if let Some(first) = crates_by_id.insert(descriptor.id, second) {
                 return Err(RegistryError::DuplicateId { id: descriptor.id, first, second });

@@ -106,14 +106,17 @@ impl From<ConfigError> for CommandError {
 /// This is all that a program with providers of its own calls. It depends on this crate and on theirs, and names each of
 /// theirs once; the bundled ones are there already.
 ///
+/// `manifest` is the text of the calling package's Cargo.toml. A provider that is a dependency there and is not linked
+/// into the program, because nothing names it, is an error that says which line to add.
+///
 /// ```no_run
-/// // use my_provider as _;
+/// // use bonafide_postmark as _;
 ///
 /// fn main() -> std::process::ExitCode {
-///     bonafide::run()
+///     bonafide::run(include_str!("../Cargo.toml"))
 /// }
 /// ```
-pub fn run() -> ExitCode {
+pub fn run(manifest: &str) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -126,7 +129,7 @@ pub fn run() -> ExitCode {
         Command::Serve(_) => telemetry::Format::Json,
         _ => telemetry::Format::Text,
     });
-    match dispatch(arguments.command) {
+    match dispatch(manifest, arguments.command) {
         Ok(code) => code,
         Err(CommandError::Closed) => ExitCode::SUCCESS,
         Err(error) => {
@@ -138,8 +141,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<ExitCode, CommandError> {
-    let registry = Registry::collect().map_err(StartError::from)?;
+fn dispatch(manifest: &str, command: Command) -> Result<ExitCode, CommandError> {
+    let registry = Registry::collect(manifest).map_err(StartError::from)?;
     match command {
         Command::Serve(arguments) => block_on(serve::run(arguments, registry)),
         Command::Validate(arguments) => block_on(validate::run(arguments, registry)),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bonafide_core::{ProviderType, ProviderValidator};
-use bonafide_registry::Registry;
+use bonafide_registry::{LIBRARIES, Registry};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use self::place::{Form, Place};
@@ -27,9 +27,6 @@ const FILES: [(&str, &str); 5] = [
 const MEMBER_MANIFEST: &str = include_str!("new_provider/member.toml.template");
 /// The manifest of a crate anywhere else.
 const OWN_MANIFEST: &str = include_str!("new_provider/own.toml.template");
-
-/// The suffixes of the crates that are no providers.
-const OUR_CRATES: [&str; 4] = ["core", "emulator", "registry", "testkit"];
 
 /// What a package registry takes, 64 characters, less `bonafide-`.
 const LONGEST_NAME: usize = 55;
@@ -147,7 +144,7 @@ fn problem_of_name(name: &str, registry: &Registry) -> Option<String> {
             "`{shown}` is a keyword of Rust: take a name with another word in it, such as `{name}-messaging`"
         ));
     }
-    if OUR_CRATES.contains(&name) {
+    if LIBRARIES.contains(&format!("bonafide-{name}").as_str()) {
         return Some(format!(
             "`{shown}` would make the crate `bonafide-{name}`, which is one of Bonafide's own: take another name, such \
              as `{name}-messaging`"

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::cli::bonafide;
 use crate::process::{Server, ask};
 use crate::support::{
-    CATALOGUE, OTHER_TOKEN, TOKEN, VALIDATE, account, api, config, fake, request, send, sha256,
+    CATALOGUE, MANIFEST, OTHER_TOKEN, TOKEN, VALIDATE, account, api, config, fake, request, send,
+    sha256,
 };
 use crate::upstream::{Upstream, accept, question};
 
@@ -157,7 +158,7 @@ async fn every_answer_is_kept_by_nobody_and_taken_for_what_it_is() {
 
 #[tokio::test]
 async fn without_an_account_nobody_is_let_in() {
-    let api = bonafide::router("").await.unwrap();
+    let api = bonafide::router(MANIFEST, "").await.unwrap();
     let request = |authorization: &str| {
         let request = Request::get(CATALOGUE).header("authorization", authorization);
         request.body(Body::empty()).unwrap()

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::{bonafide, run};
 use crate::process::{Server, send_raw};
-use crate::support::{TOKEN, VALIDATE, config};
+use crate::support::{MANIFEST, TOKEN, VALIDATE, config};
 
 /// How many secrets each provider gets, unless `BONAFIDE_CANARY_CASES` says otherwise.
 const ROUNDS: usize = 2;
@@ -242,7 +242,7 @@ impl Setup {
         let authority = Authority::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         // The provider of these tests is not in the program.
-        let providers: Vec<_> = Registry::collect()
+        let providers: Vec<_> = Registry::collect(MANIFEST)
             .unwrap()
             .iter()
             .filter(|provider| provider.descriptor().name != "fake")

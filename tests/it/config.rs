@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::support::{account, sha256};
+use crate::support::{MANIFEST, account, sha256};
 
 async fn refusal(config: &str) -> String {
-    bonafide::router(config).await.expect_err(config).to_string()
+    bonafide::router(MANIFEST, config).await.expect_err(config).to_string()
 }
 
 #[tokio::test]
@@ -101,5 +101,5 @@ async fn every_key_is_taken() {
         [providers.fake]
         "#
     );
-    let _router = bonafide::router(&config).await.unwrap();
+    let _router = bonafide::router(MANIFEST, &config).await.unwrap();
 }

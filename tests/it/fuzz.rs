@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::canary::{Answer, Stand};
-use crate::support::{api, config, validate};
+use crate::support::{MANIFEST, api, config, validate};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -137,7 +137,7 @@ fn requests() -> Vec<Vec<u8>> {
 
 /// Every linked provider that is asked over HTTP, without the one of these tests.
 static PROVIDERS: LazyLock<Vec<&'static dyn ProviderValidator>> = LazyLock::new(|| {
-    let registry = Registry::collect().unwrap();
+    let registry = Registry::collect(MANIFEST).unwrap();
     registry.iter().filter(|provider| provider.descriptor().name != "fake").collect()
 });
 
@@ -297,7 +297,7 @@ proptest! {
         let text = String::from_utf8_lossy(&text).into_owned();
         // A store is connected to, which is not what is tested here.
         prop_assume!(!text.contains("redis"));
-        if let Err(error) = RUNTIME.block_on(bonafide::router(&text)) {
+        if let Err(error) = RUNTIME.block_on(bonafide::router(MANIFEST, &text)) {
             prop_assert!(!error.to_string().is_empty());
         }
     }

@@ -10,6 +10,7 @@ use bonafide_registry::Registry;
 use serde_json::Value;
 
 use crate::cli::bonafide;
+use crate::support::MANIFEST;
 
 /// Compares a committed file with what it should hold, or writes it when asked to.
 fn assert_current(path: &str, expected: &str) {
@@ -60,7 +61,7 @@ fn providers() {
     // This program links providers of its own too, which have no folder.
     let has_folder =
         |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins").join(name).is_dir();
-    for provider in Registry::collect().unwrap().iter() {
+    for provider in Registry::collect(MANIFEST).unwrap().iter() {
         let name = provider.descriptor().name;
         if !has_folder(name) {
             continue;

@@ -280,7 +280,7 @@ fn what_it_writes_passes_its_tests_and_plays_in_the_sandbox_of_a_host() {
     fs::write(
         host.join("src/main.rs"),
         format!(
-            "{}\n\nfn main() -> std::process::ExitCode {{\n    bonafide::run()\n}}\n",
+            "{}\n\nfn main() -> std::process::ExitCode {{\n    bonafide::run(include_str!(\"../Cargo.toml\"))\n}}\n",
             line("use ")
         ),
     )

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
+/// The package that these tests are of, which depends on the six providers.
+pub(crate) const MANIFEST: &str = include_str!("../../Cargo.toml");
 pub(crate) const TOKEN: &str = "token-of-a";
 pub(crate) const OTHER_TOKEN: &str = "token-of-b";
 pub(crate) const CATALOGUE: &str = "/v1/hood/providers";
@@ -35,7 +37,7 @@ pub(crate) fn config(more: &str) -> String {
 }
 
 pub(crate) async fn api(more: &str) -> Router {
-    bonafide::router(&config(more)).await.unwrap()
+    bonafide::router(MANIFEST, &config(more)).await.unwrap()
 }
 
 pub(crate) struct Answer {

@@ -1,5 +1,4 @@
 //! Mandrill's names decide, but never against a status that only an outage or a limit has.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use bonafide_core::Verdict;
 use bonafide_mandrill::Mandrill;

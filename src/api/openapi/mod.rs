@@ -84,7 +84,10 @@ mod tests {
 
     fn built() -> Value {
         let environment = Environment::builder().build().unwrap();
-        document(&Checks::new(Registry::collect().unwrap(), environment))
+        document(&Checks::new(
+            Registry::collect(include_str!("../../../Cargo.toml")).unwrap(),
+            environment,
+        ))
     }
 
     #[test]

@@ -8,5 +8,5 @@ use std::process::ExitCode;
 use bonafide_postmark as _;
 
 fn main() -> ExitCode {
-    bonafide::run()
+    bonafide::run(include_str!("../Cargo.toml"))
 }
