@@ -113,7 +113,7 @@ impl From<ConfigError> for CommandError {
 /// // use bonafide_postmark as _;
 ///
 /// fn main() -> std::process::ExitCode {
-///     bonafide::run(include_str!("../Cargo.toml"))
+///     bonafide::run(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")))
 /// }
 /// ```
 pub fn run(manifest: &str) -> ExitCode {
