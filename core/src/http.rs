@@ -321,10 +321,10 @@ impl Answer {
 
     /// The status, and the word of the provider's own that stands at this pointer: the pair that decides what a
     /// refusal means. Without the word nothing is decided, for any proxy refuses with the same statuses; and a status
-    /// that says "not now" (408, 425, 429) decides nothing whatever the word.
+    /// that only an outage or a limit has (408, 425, 429, 502 to 504) decides nothing whatever the word.
     pub fn refusal<T: DeserializeOwned>(&self, pointer: &str) -> (u16, Option<T>) {
-        let word = if matches!(self.status, 408 | 425 | 429) { None } else { self.at(pointer) };
-        (self.status, word)
+        let decides = !matches!(self.status, 408 | 425 | 429 | 502..=504);
+        (self.status, decides.then(|| self.at(pointer)).flatten())
     }
 
     /// What an answer with the status 200 lists at this pointer; [`no_verdict`](Self::no_verdict) for any other answer.
@@ -505,7 +505,9 @@ mod tests {
             Answer { body, ..answer(status, &[]) }.refusal::<u32>("/code")
         };
         assert_eq!([401, 500].map(word), [(401, Some(7)), (500, Some(7))]);
-        assert_eq!([408, 425, 429].map(word), [(408, None), (425, None), (429, None)]);
+        for status in [408, 425, 429, 502, 503, 504] {
+            assert_eq!(word(status), (status, None));
+        }
     }
 
     #[test]

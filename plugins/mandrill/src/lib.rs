@@ -65,14 +65,10 @@ impl Provider for Mandrill {
         if answer.status() == 200 && answer.at::<String>("/PING").is_some() {
             return Ok(outcome(context, settings).await);
         }
-        // The name decides, for a bad key is answered with 401 or 500, as the version goes; but no name makes a
-        // rejection of a status that only an outage or a limit has.
-        let passes_by_itself = matches!(answer.status(), 408 | 425 | 429 | 502..=504);
+        // The name decides, not the status: a bad key is answered with 401 or 500, as the version goes.
+        let (_, name) = answer.refusal::<String>("/name");
         let is_error = answer.at("/status") == Some("error".to_owned());
-        let (true, Some(name)) = (is_error && !passes_by_itself, answer.at::<String>("/name"))
-        else {
-            return Err(answer.no_verdict());
-        };
+        let Some(name) = name.filter(|_| is_error) else { return Err(answer.no_verdict()) };
         Err(match name.as_str() {
             "Invalid_Key" => Failure::invalid_credentials("api_key")
                 .hint("Check that the key is active in Settings, SMTP & API Info."),
