@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::pointer;
+
 /// What a check concluded, seen from far off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -345,7 +347,7 @@ pub(crate) fn settings_pointer(path: &[&str]) -> String {
     let mut pointer = String::from("/settings");
     for step in path {
         pointer.push('/');
-        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&pointer::escape(step));
     }
     pointer
 }

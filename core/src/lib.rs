@@ -10,7 +10,7 @@ mod failure;
 pub mod field;
 mod http;
 mod outcome;
-mod pointer;
+pub mod pointer;
 pub mod prelude;
 mod provider;
 mod resolver;

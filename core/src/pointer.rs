@@ -1,4 +1,4 @@
-//! One value of a JSON document, found by its pointer (RFC 6901) without building what stands around it.
+//! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): written, taken apart, and followed.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,21 +6,35 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 
-/// The value at `pointer`, where the whole document is JSON and the value is there and of this type.
+/// A name as a step of a pointer.
+///
+/// ```
+/// assert_eq!(bonafide_core::pointer::escape("a/b~c"), "a~1b~0c");
+/// ```
+pub fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The names that a pointer leads through; none for the whole document.
+///
+/// ```
+/// assert_eq!(bonafide_core::pointer::steps("/settings/a~1b~0c"), ["settings", "a/b~c"]);
+/// assert!(bonafide_core::pointer::steps("").is_empty());
+/// ```
+pub fn steps(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+/// The value at `pointer`, found without building what stands around it, where the whole document is JSON and the value is there and of this type.
 pub(crate) fn find<T: DeserializeOwned>(json: &[u8], pointer: &str) -> Option<T> {
-    let steps: Vec<String> = match pointer.strip_prefix('/') {
-        Some(path) => path.split('/').map(unescape).collect(),
-        None if pointer.is_empty() => Vec::new(),
-        None => return None,
-    };
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return None;
+    }
+    let steps = steps(pointer);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let found = At { steps: &steps, value: PhantomData }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     found
-}
-
-fn unescape(step: &str) -> String {
-    step.replace("~1", "/").replace("~0", "~")
 }
 
 /// Reads any value, and keeps what stands at these steps inside of it.

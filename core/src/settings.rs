@@ -14,6 +14,7 @@ use zeroize::Zeroize;
 
 use crate::descriptor::Descriptor;
 use crate::failure::{Cause, Problem, settings_pointer};
+use crate::pointer;
 use crate::schema::{self, texts};
 
 /// The `settings` of a request, as they were submitted: a JSON object of anything.
@@ -199,7 +200,7 @@ impl SettingsSchema {
     }
 
     fn explain(&self, error: &ValidationError<'_>, settings: &Value, problems: &mut Vec<Problem>) {
-        let path: Vec<String> = pointer_steps(error.instance_path().as_str());
+        let path: Vec<String> = pointer::steps(error.instance_path().as_str());
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
         let inside = |name: &str| settings_pointer(&[&steps[..], &[name]].concat());
         match error.kind() {
@@ -345,10 +346,6 @@ fn type_names(kind: &jsonschema::error::TypeKind) -> String {
             kinds.iter().map(name).collect::<Vec<_>>().join(" or ")
         }
     }
-}
-
-fn pointer_steps(pointer: &str) -> Vec<String> {
-    pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use bonafide_core::pointer::escape;
 use serde_json::{Map, Value};
 
 use super::Found;
 use super::kind::Kind;
-use super::settings::{escaped, pointer};
+use super::settings::pointer;
 
 /// The keywords that people read, and what a change of each is.
 pub(super) const TEXTS: [(&str, Kind); 4] = [
@@ -114,7 +115,7 @@ impl<'a> Changes<'a> {
     fn add(&mut self, kind: Kind, keyword: &str, message: String) {
         self.found.push(Found {
             kind,
-            pointer: format!("{}/{}", pointer(self.name), escaped(keyword)),
+            pointer: format!("{}/{}", pointer(self.name), escape(keyword)),
             message,
             field: Some(self.name.to_owned()),
             keyword: keyword.to_owned(),

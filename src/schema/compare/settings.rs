@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bonafide_core::pointer::escape;
 use serde_json::{Map, Value};
 
 use super::Found;
@@ -310,7 +311,7 @@ fn need(name: &str, before: &Settings<'_>, after: &Settings<'_>, found: &mut Vec
 }
 
 fn whole(kind: Kind, keyword: &str, message: String) -> Found {
-    let pointer = format!("/{}", escaped(keyword));
+    let pointer = format!("/{}", escape(keyword));
     Found { kind, pointer, message, field: None, keyword: keyword.to_owned() }
 }
 
@@ -321,12 +322,7 @@ fn at_field(kind: Kind, name: &str, message: String) -> Found {
 
 /// Where a field stands in a schema.
 pub(super) fn pointer(field: &str) -> String {
-    format!("/properties/{}", escaped(field))
-}
-
-/// A name as a step of a pointer.
-pub(super) fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    format!("/properties/{}", escape(field))
 }
 
 fn quoted(names: &[String]) -> String {

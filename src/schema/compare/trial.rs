@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bonafide_core::pointer::steps;
 use bonafide_samples::Sampler;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
@@ -133,7 +134,7 @@ fn fields(error: &ValidationError<'_>) -> Vec<Option<String>> {
         ValidationErrorKind::AdditionalProperties { unexpected } if path.is_empty() => {
             unexpected.iter().cloned().map(Some).collect()
         }
-        _ => vec![path.split('/').nth(1).map(|name| name.replace("~1", "/").replace("~0", "~"))],
+        _ => vec![steps(path).into_iter().next()],
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bonafide_core::pointer::escape;
 use bonafide_core::{Cause, Environment, ProviderValidator, SettingsSchema, SubmittedSettings};
 use bonafide_samples::Sampler;
 use jsonschema::Validator;
@@ -89,7 +90,7 @@ impl<'a> Judge<'a> {
             match error.kind() {
                 ValidationErrorKind::Required { property } => {
                     let name = property.as_str().unwrap_or_default();
-                    pointers.insert(format!("{place}/{}", escaped(name)));
+                    pointers.insert(format!("{place}/{}", escape(name)));
                 }
                 ValidationErrorKind::AdditionalProperties { unexpected } => {
                     pointers.extend(unexpected.iter().map(|name| self.pointer_to_unknown(name)));
@@ -110,7 +111,7 @@ impl<'a> Judge<'a> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let is_known = self.schema.fields().any(|(known, _)| known == name);
         if is_identifier || is_known {
-            format!("/settings/{}", escaped(name))
+            format!("/settings/{}", escape(name))
         } else {
             "/settings".to_owned()
         }
@@ -151,10 +152,6 @@ impl<'a> Judge<'a> {
             listed(&by_code),
         ))
     }
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn listed(pointers: &BTreeSet<String>) -> String {
