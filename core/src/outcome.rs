@@ -33,6 +33,11 @@ impl WarningCode {
         }
     }
 
+    /// The warning with this code, if there is one.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|warning| warning.code() == code)
+    }
+
     /// What the code means, in general.
     pub const fn meaning(self) -> &'static str {
         match self {

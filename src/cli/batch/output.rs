@@ -240,10 +240,7 @@ impl Written<'_> {
     }
 
     fn warnings(&self) -> Result<Vec<WarningCode>, &'static str> {
-        let known = |warning: &Code<'_>| {
-            let mut codes = WarningCode::ALL.into_iter();
-            codes.find(|known| known.code() == warning.code).ok_or(NO_REPORT)
-        };
+        let known = |warning: &Code<'_>| WarningCode::from_code(&warning.code).ok_or(NO_REPORT);
         self.warnings.iter().map(known).collect()
     }
 }
