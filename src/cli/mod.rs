@@ -219,6 +219,18 @@ fn tell(line: &str) {
     let _closed = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// A text that somebody else wrote, without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().fold(String::new(), |mut shown, character| {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}
+
 /// A value as pretty JSON with a newline at the end.
 fn pretty(value: &impl serde::Serialize) -> Result<String, CommandError> {
     serde_json::to_string_pretty(value)

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Asking, CommandError, Format, pretty, print};
+use super::{Asking, CommandError, Format, plain, pretty, print};
 use crate::api::{LARGEST_BODY, whole_seconds};
 use crate::check::{Checks, Report, ReportDocument};
 
@@ -129,16 +129,7 @@ fn line(value: &Value) -> String {
                 members.iter().map(|(name, value)| format!("{name}: {}", line(value))).collect();
             members.join(", ")
         }
-        Value::String(value) => value
-            .chars()
-            .flat_map(|character| {
-                if character.is_control() {
-                    character.escape_default().collect()
-                } else {
-                    vec![character]
-                }
-            })
-            .collect(),
+        Value::String(value) => plain(value),
         other => other.to_string(),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::StartError;
 use crate::check::Checks;
-use crate::cli::{CommandError, Format, pretty, print};
+use crate::cli::{CommandError, Format, plain, pretty, print};
 use crate::schema::baseline::Export;
 use crate::schema::compare::{Change, compare};
 
@@ -82,18 +82,6 @@ fn text(changes: &[Change], breaking: usize) -> String {
         }
     };
     text
-}
-
-/// A text of somebody's file without what a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars().fold(String::new(), |mut shown, character| {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-        shown
-    })
 }
 
 /// Settings on one line, as JSON, without the end of what is long.
