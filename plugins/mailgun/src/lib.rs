@@ -55,12 +55,14 @@ impl Provider for Mailgun {
     };
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {
-        let public = Problem::new(Cause::WrongCredentialKind)
-            .at("api_key")
-            .message("This is Mailgun's public validation key, which cannot send.")
-            .hint("Use a private API key, or a sending key of the domain.");
+        let public = || {
+            Problem::new(Cause::WrongCredentialKind)
+                .at("api_key")
+                .message("This is Mailgun's public validation key, which cannot send.")
+                .hint("Use a private API key, or a sending key of the domain.")
+        };
         let is_public = settings.api_key.expose_secret().starts_with("pubkey-");
-        is_public.then_some(public).into_iter().collect()
+        is_public.then(public).into_iter().collect()
     }
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

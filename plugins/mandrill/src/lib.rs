@@ -51,12 +51,14 @@ impl Provider for Mandrill {
     };
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {
-        let marketing = Problem::new(Cause::WrongCredentialKind)
-            .at("api_key")
-            .message("This is a key of Mailchimp Marketing, not of Mailchimp Transactional.")
-            .hint("Create a key in Mailchimp Transactional: Settings, SMTP & API Info.");
+        let marketing = || {
+            Problem::new(Cause::WrongCredentialKind)
+                .at("api_key")
+                .message("This is a key of Mailchimp Marketing, not of Mailchimp Transactional.")
+                .hint("Create a key in Mailchimp Transactional: Settings, SMTP & API Info.")
+        };
         let is_marketing = is_marketing_key(settings.api_key.expose_secret());
-        is_marketing.then_some(marketing).into_iter().collect()
+        is_marketing.then(marketing).into_iter().collect()
     }
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
