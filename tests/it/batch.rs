@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::cli::bonafide;
+use crate::upstream::{RECEIPT, lead_to};
 
 /// A Mitto that answers as often as it is allowed to, and as the keys say.
 struct Upstream {
@@ -78,12 +80,10 @@ impl State {
             // The provider has gone.
             Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
         }
-        let receipt = json!({"id": "1", "timestamp": "x", "responseCode": 0, "textLength": 5,
-            "responseText": "SMS sent", "test": true});
         match key.split('-').next() {
             Some("wrong") => StatusCode::UNAUTHORIZED.into_response(),
             Some("down") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            _ => axum::Json(receipt).into_response(),
+            _ => ([(CONTENT_TYPE, "application/json")], RECEIPT).into_response(),
         }
     }
 }
@@ -134,10 +134,7 @@ impl Place {
     fn configured(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(address) = self.address {
-            command
-                .env("BONAFIDE_EGRESS__ALLOW", "127.0.0.0/8")
-                .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "5m")
-                .env("BONAFIDE_PROVIDERS__MITTO__BASE_URL", format!("http://{address}"));
+            lead_to(&mut command, &format!("http://{address}"));
         }
         command
     }

@@ -26,11 +26,9 @@ impl Upstream {
     pub(crate) fn serve(&self) -> Command {
         let mut command = bonafide(&["serve", "--listen", "127.0.0.1:0"]);
         command
-            .env("BONAFIDE_EGRESS__ALLOW", "127.0.0.0/8")
             .env("BONAFIDE_RATE_LIMIT__PER_SECOND", "0")
-            .env("BONAFIDE_RATE_LIMIT__PER_MINUTE", "0")
-            .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "5m")
-            .env("BONAFIDE_PROVIDERS__MITTO__BASE_URL", self.url());
+            .env("BONAFIDE_RATE_LIMIT__PER_MINUTE", "0");
+        lead_to(&mut command, &self.url());
         command
     }
 
@@ -43,12 +41,22 @@ impl Upstream {
     }
 }
 
+/// Leads a command to the provider at this URL, which may take its time.
+pub(crate) fn lead_to(command: &mut Command, url: &str) {
+    command
+        .env("BONAFIDE_EGRESS__ALLOW", "127.0.0.0/8")
+        .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "5m")
+        .env("BONAFIDE_PROVIDERS__MITTO__BASE_URL", url);
+}
+
+/// The answer to credentials that are right.
+pub(crate) const RECEIPT: &str = r#"{"id":"1","timestamp":"x","responseCode":0,"textLength":5,"responseText":"SMS sent","test":true}"#;
+
 /// Answers that the credentials are right.
 pub(crate) async fn accept(stream: &mut TcpStream) {
-    let receipt = r#"{"id":"1","timestamp":"x","responseCode":0,"textLength":5,"responseText":"SMS sent","test":true}"#;
     let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{receipt}",
-        receipt.len()
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{RECEIPT}",
+        RECEIPT.len()
     );
     stream.write_all(answer.as_bytes()).await.unwrap();
 }
