@@ -125,11 +125,14 @@ pub fn run(manifest: &str) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    telemetry::start(match arguments.command {
+    let telemetry = telemetry::start(match arguments.command {
         Command::Serve(_) => telemetry::Format::Json,
         _ => telemetry::Format::Text,
     });
-    match dispatch(manifest, arguments.command) {
+    let result = dispatch(manifest, arguments.command);
+    // What is told last stands below the log.
+    drop(telemetry);
+    match result {
         Ok(code) => code,
         Err(CommandError::Closed) => ExitCode::SUCCESS,
         Err(error) => {

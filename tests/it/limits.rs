@@ -345,3 +345,68 @@ async fn a_disk_that_is_full_of_logs_keeps_nobody_from_being_served() {
     server.terminate();
     server.end();
 }
+
+/// Asks for its health as many times on one connection, and counts the answers.
+async fn ask_often(server: &Server, times: usize) {
+    let (mut reading, mut writing) = connect(server.address, "").await.into_split();
+    let last = HEALTH.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+    let requests = HEALTH.repeat(times - 1) + &last;
+    let mut answers = Vec::new();
+    let both = async {
+        tokio::join!(writing.write_all(requests.as_bytes()), reading.read_to_end(&mut answers))
+    };
+    let (written, read) = soon("answers", both).await;
+    written.and(read).unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), times);
+}
+
+const ANSWERED: &str = "Answered a request.";
+const LOST: &str = "Lines of the log are lost here";
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_keeps_nobody_from_being_served() {
+    // More lines than the pipe and the queue hold.
+    const TIMES: usize = 16_000;
+    let mut server = serve(&[]);
+    ask_often(&server, TIMES).await;
+    // From here on somebody reads.
+    let log = server.log();
+    let (mut written, mut lost) = (0, 0);
+    while written + lost < TIMES {
+        let line = log.wait_for("\"message\"");
+        if line.contains(ANSWERED) {
+            written += 1;
+        } else if line.contains(LOST) {
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            lost += usize::try_from(line["lines"].as_u64().unwrap()).unwrap();
+        }
+    }
+    assert_eq!(written + lost, TIMES, "every line is there, or is told to be missing");
+    assert!(lost > 0, "nothing was proved: all of {TIMES} lines found room");
+    ask_often(&server, 1).await;
+    log.wait_for(ANSWERED);
+    server.terminate();
+    server.end();
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_does_not_keep_the_process_from_its_end() {
+    let server = serve(&[]);
+    ask_often(&server, 16_000).await;
+    server.terminate();
+    // It ends by itself: only then is the rest of its log read.
+    soon("the end of the process", async {
+        while is_running(server.id()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    server.end();
+}
+
+/// Whether this child has not ended. One that has stays a zombie until somebody waits for it.
+fn is_running(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    !status.rsplit(')').next().unwrap().trim_start().starts_with('Z')
+}

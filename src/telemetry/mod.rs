@@ -1,13 +1,19 @@
 //! Logs: to standard error, without bodies, headers and tokens.
 
+mod queue;
+
+use std::io;
 use std::panic::{self, PanicHookInfo};
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use self::queue::{Flush, Queue};
 
 /// How the lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +24,15 @@ pub(crate) enum Format {
     Text,
 }
 
+/// Ends the log: its last lines are written when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Telemetry {
+    _flush: Option<Flush>,
+}
+
 /// Begins to log. `RUST_LOG` says what.
-pub(crate) fn start(format: Format) {
+pub(crate) fn start(format: Format) -> Telemetry {
     let default = match format {
         Format::Json => LevelFilter::INFO,
         Format::Text => LevelFilter::WARN,
@@ -29,7 +42,8 @@ pub(crate) fn start(format: Format) {
     let ours = filter_fn(|metadata| {
         *metadata.level() <= Level::INFO || metadata.target().starts_with("bonafide")
     });
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let (writer, flush) = writer(format);
+    let lines = fmt::layer().with_writer(writer);
     let lines = match format {
         Format::Json => lines
             .json()
@@ -43,6 +57,19 @@ pub(crate) fn start(format: Format) {
     // A host may have a subscriber of its own, which then stays.
     let _already_set = tracing_subscriber::registry().with(filter).with(lines).try_init();
     panic::set_hook(Box::new(log_panic));
+    Telemetry { _flush: flush }
+}
+
+/// A server waits for nobody who reads its log. A command's lines stand between what else it tells the same person.
+fn writer(format: Format) -> (BoxMakeWriter, Option<Flush>) {
+    let queue = match format {
+        Format::Json => Queue::start(io::stderr()).ok(),
+        Format::Text => None,
+    };
+    match queue {
+        Some((queue, flush)) => (BoxMakeWriter::new(queue), Some(flush)),
+        None => (BoxMakeWriter::new(io::stderr), None),
+    }
 }
 
 /// The payload of a panic may hold settings; its place cannot.
@@ -53,7 +80,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
+    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use super::*;
