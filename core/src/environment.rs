@@ -145,10 +145,18 @@ impl EnvironmentBuilder {
             providers.insert(descriptor.name, Arc::new(config));
         }
         let tls = tls_config(&self.extra_ca)?;
-        let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
+        // One for each, so that no name of anybody's settings keeps the providers' from being looked up.
+        let (resolver, of_base_urls): (Arc<dyn NameResolver>, Arc<dyn NameResolver>) = match self
+            .resolver
+        {
+            Some(resolver) => (Arc::clone(&resolver), resolver),
+            None => {
+                (Arc::new(SystemResolver::of_settings()), Arc::new(SystemResolver::of_base_urls()))
+            }
+        };
         let guarded = |plain| GuardedResolver {
             policy: self.policy.clone(),
-            resolver: Arc::clone(&resolver),
+            resolver: Arc::clone(&of_base_urls),
             plain,
         };
         Ok(Environment(Arc::new(Shared {

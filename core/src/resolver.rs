@@ -1,9 +1,12 @@
 //! From the text of a host to the addresses that it stands for.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use url::Host;
 
 /// Finds the addresses that a name stands for.
@@ -17,7 +20,24 @@ pub trait NameResolver: Send + Sync {
 }
 
 /// The resolver of the operating system.
-pub(crate) struct SystemResolver;
+///
+/// It blocks a thread until it has an answer, or gives up after half a minute or more, whether or not anybody still waits.
+/// The runtime has 512 such threads for the whole process, so each resolver takes its share of them and no more.
+pub(crate) struct SystemResolver {
+    threads: Arc<Semaphore>,
+}
+
+impl SystemResolver {
+    /// For the hosts of base URLs. They are few, and they are the operator's.
+    pub(crate) fn of_base_urls() -> Self {
+        Self { threads: Arc::new(Semaphore::new(128)) }
+    }
+
+    /// For the hosts of settings. Whoever names one chooses who answers for its name, or does not.
+    pub(crate) fn of_settings() -> Self {
+        Self { threads: Arc::new(Semaphore::new(256)) }
+    }
+}
 
 #[async_trait]
 impl NameResolver for SystemResolver {
@@ -26,7 +46,15 @@ impl NameResolver for SystemResolver {
         reason = "every address that is found here is judged by the callers"
     )]
     async fn look_up(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((name, port)).await?.collect())
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(io::Error::other)?;
+        let name = name.to_owned();
+        spawn_blocking(move || {
+            // For as long as the thread is taken, and not only as long as somebody waits for it.
+            let _thread = thread;
+            Ok((name.as_str(), port).to_socket_addrs()?.collect())
+        })
+        .await
+        .map_err(io::Error::other)?
     }
 }
 

@@ -17,6 +17,7 @@ use bonafide_core::{Environment, ProviderValidator};
 use bonafide_emulator::Sandbox;
 use bonafide_registry::Registry;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{self, Config, ConfigError};
 use crate::token::NoRandomness;
@@ -158,11 +159,21 @@ fn dispatch(manifest: &str, command: Command) -> Result<ExitCode, CommandError> 
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CommandError::Usage(format!("cannot start the runtime: {error}")))?
-        .block_on(future)
+        .map_err(|error| CommandError::Usage(format!("cannot start the runtime: {error}")))?;
+    let result = runtime.block_on(future);
+    // A look-up of a name that nobody waits for any more may go on for a minute.
+    runtime.shutdown_background();
+    result
+}
+
+/// Takes as many file descriptors as the system lets this process have. The usual 1024 are for programs that know no more.
+fn raise_open_files() {
+    let limits = getrlimit(Resource::Nofile);
+    // Where it is refused, the process works with what it has.
+    let _refused = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
 }
 
 /// The configuration, the environment, and the emulators if they are asked for.
@@ -179,6 +190,7 @@ impl Asking {
     }
 
     async fn set_up(&self, registry: &Registry) -> Result<Setup, CommandError> {
+        raise_open_files();
         let config = self.configuration(registry)?;
         if !self.sandbox {
             let environment = config.environment(registry)?;

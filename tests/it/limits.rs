@@ -4,6 +4,7 @@
 //! is shown, and what is waited for is the event.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::cli::bonafide;
 use crate::process::{HANGS, Server, ask, connect};
-use crate::support::{CATALOGUE, VALIDATE};
+use crate::support::{CATALOGUE, VALIDATE, tell};
 use crate::upstream::{Upstream, accept, question};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -31,7 +32,7 @@ fn limit(command: &mut Command, limits: &[(&str, &str)]) {
 }
 
 /// Fails what hangs.
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(HANGS, future).await.unwrap_or_else(|_| panic!("this hangs: {what}"))
 }
 
@@ -253,7 +254,7 @@ async fn connections_with_a_request_at_work_are_never_closed_for_others() {
 }
 
 /// How many files and sockets the process has open.
-fn descriptors(server: &Server) -> usize {
+pub(crate) fn descriptors(server: &Server) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count()
 }
 
@@ -292,7 +293,7 @@ async fn clients_that_vanish_leave_nothing_behind() {
 }
 
 /// Asks the server for its health, each time on a connection of its own, until it has as many descriptors as wanted.
-async fn settle(server: &Server, is_wanted: impl Fn(usize) -> bool) {
+pub(crate) async fn settle(server: &Server, is_wanted: impl Fn(usize) -> bool) {
     soon("descriptors are given back", async {
         loop {
             let answer = server.ask("GET", "/healthz", "", "").await;
@@ -306,7 +307,7 @@ async fn settle(server: &Server, is_wanted: impl Fn(usize) -> bool) {
 }
 
 /// A script whose `$0` is the command.
-fn in_shell(script: &str) -> Command {
+pub(crate) fn in_shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_bonafide")]).env_clear();
     command
@@ -344,6 +345,51 @@ async fn a_disk_that_is_full_of_logs_keeps_nobody_from_being_served() {
     }
     server.terminate();
     server.end();
+}
+
+/// A script that has a small disk of its own, mounted at `$DISK`. `None` where this user may not mount one.
+fn with_small_disk(folder: &Path, script: &str) -> Option<Command> {
+    let unshare = |script: &str| {
+        let mount = "mount -t tmpfs -o size=64k disk \"$DISK\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &format!("{mount} && {script}")]);
+        command
+            .arg(env!("CARGO_BIN_EXE_bonafide"))
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("DISK", folder);
+        command
+    };
+    let may_mount = unshare("true").output().is_ok_and(|output| output.status.success());
+    may_mount.then(|| unshare(script))
+}
+
+#[tokio::test]
+async fn a_disk_of_logs_that_has_room_again_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "dd if=/dev/zero of=\"$DISK/filler\" bs=1k count=60 2>/dev/null; \
+                  exec \"$0\" serve --listen 127.0.0.1:0 2>>\"$DISK/log\"";
+    let Some(mut command) = with_small_disk(folder.path(), script) else {
+        tell("skipped: this user may not mount a disk");
+        return;
+    };
+    let server = Server::start(&mut command);
+    // The disk as the server sees it.
+    let disk = PathBuf::from(format!("/proc/{}/root", server.id()))
+        .join(folder.path().strip_prefix("/").unwrap());
+    let log = || std::fs::read_to_string(disk.join("log")).unwrap();
+    ask_often(&server, 1000).await;
+    std::fs::remove_file(disk.join("filler")).unwrap();
+    soon("the log goes on", async {
+        while !log().contains(LOST) {
+            ask_often(&server, 1).await;
+        }
+    })
+    .await;
+    server.terminate();
+    while is_running(server.id()) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Asks for its health as many times on one connection, and counts the answers.
@@ -406,7 +452,7 @@ async fn a_log_that_nobody_reads_does_not_keep_the_process_from_its_end() {
 }
 
 /// Whether this child has not ended. One that has stays a zombie until somebody waits for it.
-fn is_running(id: u32) -> bool {
+pub(crate) fn is_running(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     !status.rsplit(')').next().unwrap().trim_start().starts_with('Z')
 }

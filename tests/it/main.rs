@@ -22,6 +22,7 @@ mod http;
 mod limits;
 mod linkage;
 mod new_provider;
+mod outages;
 mod process;
 mod schema_check;
 mod schema_export;

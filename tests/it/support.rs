@@ -117,3 +117,9 @@ pub(crate) async fn validate(router: &Router, body: impl Into<Body>) -> Answer {
 pub(crate) fn fake(key: &str) -> String {
     json!({"name": "Example", "provider_id": "9000", "settings": {"api_key": key}}).to_string()
 }
+
+/// Tells whoever reads the log of a test what it measured, or why it skips.
+#[expect(clippy::print_stdout, reason = "it is for people")]
+pub(crate) fn tell(text: &str) {
+    println!("{text}");
+}
