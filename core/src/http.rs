@@ -371,6 +371,7 @@ impl Answer {
 
     /// How long the provider asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or
     /// else `X-RateLimit-Reset`, which is in seconds from now or in seconds since 1970.
+    #[expect(clippy::disallowed_methods, reason = "the provider means the time of the day")]
     fn retry_after(&self) -> Option<Duration> {
         let now = SystemTime::now();
         let seconds = |text: &str| text.trim().parse().ok().map(Duration::from_secs);
@@ -511,6 +512,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the provider means the time of the day")]
     fn the_wait_is_read_in_each_form_it_is_given_in() {
         let wait = |headers: &[(&'static str, &str)]| answer(429, headers).no_verdict().wait();
         assert_eq!(wait(&[]), None);

@@ -49,7 +49,7 @@ impl Api {
         sandbox: bool,
     ) -> Result<Self, StartError> {
         checks.warm_up()?;
-        let rate_limiter = RateLimiter::new(&config.rate_limit, &config.accounts).await?;
+        let rate_limiter = RateLimiter::new(&config.rate_limit).await?;
         let openapi = openapi::document(&checks);
         let accounts = Accounts::new(config.accounts.clone());
         Ok(Self(Arc::new(Shared {
@@ -64,8 +64,6 @@ impl Api {
 
     /// Lets these accounts in from now on, and no others. What an account that stays has used up stays used up.
     pub(crate) fn replace_accounts(&self, accounts: Vec<Account>) {
-        // Their counters come first, or a request could slip in uncounted.
-        self.0.rate_limiter.know(&accounts);
         self.0.accounts.replace(accounts);
     }
 }

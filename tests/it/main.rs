@@ -11,6 +11,7 @@ mod batch;
 mod body;
 mod canary;
 mod cli;
+mod clock;
 mod config;
 mod egress;
 mod examples;

@@ -1,50 +1,70 @@
-//! Counters in this process.
+//! Counters in this process, by a clock that nobody sets.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-
-use limitador::limit::{Context, Limit, Namespace};
+use std::time::{Duration, Instant};
 
 use super::{Decision, Quota, Window, decide};
 
 pub(super) struct Memory {
-    limiter: limitador::RateLimiter,
     windows: Vec<Window>,
-    /// `limitador` checks and updates in two steps, between which another request could slip in.
-    one_at_a_time: Mutex<()>,
+    /// For each account, a counter for each window. Accounts are those of the configuration, so they are few.
+    accounts: Mutex<HashMap<Box<str>, Vec<Counter>>>,
+}
+
+/// What is used up of a window, which begins with the first request that is admitted.
+#[derive(Clone, Copy)]
+struct Counter {
+    used: u32,
+    end: Instant,
 }
 
 impl Memory {
     pub(super) fn new(windows: Vec<Window>) -> Self {
-        // The cache is for counters with variables, of which there are none: each account is a namespace.
-        let limiter = limitador::RateLimiter::new(1);
-        Self { limiter, windows, one_at_a_time: Mutex::default() }
-    }
-
-    /// Counts for these accounts too. What is counted for one that is known already stays.
-    pub(super) fn know<'a>(&self, accounts: impl Iterator<Item = &'a str>) {
-        for account in accounts {
-            for window in &self.windows {
-                let (limit, seconds) = (window.limit.into(), window.seconds.into());
-                self.limiter.add_limit(Limit::new(account, limit, seconds, [], []));
-            }
-        }
+        Self { windows, accounts: Mutex::default() }
     }
 
     pub(super) fn count(&self, account: &str) -> Decision {
-        let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let namespace = Namespace::from(account);
-        match self.limiter.check_rate_limited_and_update(&namespace, &Context::default(), 1) {
-            Ok(result) => decide(
-                result.limited,
-                result.counters.iter().map(|counter| Quota {
-                    limit: counter.max_value(),
-                    remaining: counter.remaining().unwrap_or_default(),
-                    reset: counter.expires_in().unwrap_or_else(|| counter.window()),
-                }),
-            ),
-            // Only expressions can fail here, and the limits have none.
-            Err(_) => Decision::Admitted(None),
+        self.count_at(account, Instant::now())
+    }
+
+    fn count_at(&self, account: &str, now: Instant) -> Decision {
+        if self.windows.is_empty() {
+            return Decision::Admitted(None);
         }
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !accounts.contains_key(account) {
+            let unused = vec![Counter { used: 0, end: now }; self.windows.len()];
+            accounts.insert(account.into(), unused);
+        }
+        let Some(counters) = accounts.get_mut(account) else { return Decision::Admitted(None) };
+        let mut limited = false;
+        for (window, counter) in self.windows.iter().zip(&mut *counters) {
+            if counter.end <= now {
+                counter.used = 0;
+            }
+            limited |= counter.used >= window.limit;
+        }
+        let quotas = self.windows.iter().zip(counters).map(|(window, counter)| {
+            if !limited {
+                if counter.used == 0 {
+                    counter.end = now + window.length();
+                }
+                counter.used += 1;
+            }
+            Quota {
+                limit: window.limit.into(),
+                remaining: window.limit.saturating_sub(counter.used).into(),
+                reset: counter.end.saturating_duration_since(now),
+            }
+        });
+        decide(limited, quotas)
+    }
+}
+
+impl Window {
+    fn length(self) -> Duration {
+        Duration::from_secs(self.seconds.into())
     }
 }
 
@@ -52,19 +72,13 @@ impl Memory {
 mod tests {
     use super::*;
 
-    fn memory(windows: Vec<Window>, accounts: &[&str]) -> Memory {
-        let memory = Memory::new(windows);
-        memory.know(accounts.iter().copied());
-        memory
-    }
-
     fn windows(per_second: u32, per_minute: u32) -> Vec<Window> {
         vec![Window { limit: per_second, seconds: 1 }, Window { limit: per_minute, seconds: 60 }]
     }
 
     #[test]
     fn a_burst_from_many_threads_gets_no_more_than_the_window_holds() {
-        let memory = memory(vec![Window { limit: 20, seconds: 60 }], &["a"]);
+        let memory = Memory::new(vec![Window { limit: 20, seconds: 60 }]);
         let admitted = std::sync::atomic::AtomicU32::new(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -82,24 +96,44 @@ mod tests {
 
     #[test]
     fn a_refusal_by_one_window_leaves_the_other_alone() {
-        let memory = memory(windows(1, 0xff), &["a"]);
-        let mut admitted = 0;
-        let mut last = None;
+        let memory = Memory::new(windows(1, 2));
+        let start = Instant::now();
         for _ in 0..50 {
-            if let Decision::Admitted(quota) = memory.count("a") {
-                admitted += 1;
-                last = quota;
-            }
+            memory.count_at("a", start);
         }
-        let counters = memory.limiter.get_counters(&Namespace::from("a")).unwrap();
-        let minute = counters.iter().find(|counter| counter.window().as_secs() == 60).unwrap();
-        assert_eq!(minute.remaining(), Some(0xff - admitted));
-        assert_eq!(last.unwrap().limit, 1);
+        let next = memory.count_at("a", start + Duration::from_secs(1));
+        let Decision::Admitted(Some(quota)) = next else { panic!("{next:?}") };
+        assert_eq!((quota.limit, quota.remaining), (2, 0));
+    }
+
+    #[test]
+    fn a_window_begins_with_a_request_that_is_admitted_and_ends_on_time() {
+        let memory = Memory::new(windows(2, 3));
+        let start = Instant::now();
+        let mut seen = Vec::new();
+        for milliseconds in [0, 999, 999, 1000, 1999, 59_999, 60_000] {
+            let decision = memory.count_at("a", start + Duration::from_millis(milliseconds));
+            seen.push(match decision {
+                Decision::Admitted(Some(quota)) => Ok((quota.remaining, quota.reset.as_millis())),
+                Decision::Admitted(None) => panic!("there are windows"),
+                Decision::Limited { wait } => Err(wait.as_millis()),
+            });
+        }
+        let expected = [
+            Ok((1, 1000)),
+            Ok((0, 1)),
+            Err(1),
+            Ok((0, 59_000)),
+            Err(58_001),
+            Err(1),
+            Ok((1, 1000)),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]
     fn accounts_count_apart() {
-        let memory = memory(windows(5, 1), &["a", "b"]);
+        let memory = Memory::new(windows(5, 1));
         assert!(matches!(
             memory.count("a"),
             Decision::Admitted(Some(Quota { limit: 1, remaining: 0, .. }))
@@ -109,18 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn what_an_account_has_used_up_stays_used_up_when_accounts_change() {
-        let memory = memory(windows(5, 1), &["a"]);
-        assert!(matches!(memory.count("a"), Decision::Admitted(_)));
-        memory.know(["a", "b"].into_iter());
-        assert!(matches!(memory.count("a"), Decision::Limited { .. }));
-        assert!(matches!(memory.count("b"), Decision::Admitted(Some(Quota { limit: 1, .. }))));
-        assert!(matches!(memory.count("b"), Decision::Limited { .. }));
-    }
-
-    #[test]
     fn without_windows_nothing_is_limited() {
-        let memory = memory(Vec::new(), &["a"]);
+        let memory = Memory::new(Vec::new());
         assert!(matches!(memory.count("a"), Decision::Admitted(None)));
     }
 }

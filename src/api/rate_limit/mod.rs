@@ -8,7 +8,7 @@ use std::time::Duration;
 use self::memory::Memory;
 use self::redis::Redis;
 use crate::StartError;
-use crate::config::{self, Account, Store};
+use crate::config::{self, Store};
 
 /// Counts the requests of each account.
 pub(crate) struct RateLimiter {
@@ -45,10 +45,7 @@ struct Window {
 }
 
 impl RateLimiter {
-    pub(crate) async fn new(
-        config: &config::RateLimit,
-        accounts: &[Account],
-    ) -> Result<Self, StartError> {
+    pub(crate) async fn new(config: &config::RateLimit) -> Result<Self, StartError> {
         let windows: Vec<Window> = [
             Window { limit: config.per_second, seconds: 1 },
             Window { limit: config.per_minute, seconds: 60 },
@@ -57,7 +54,6 @@ impl RateLimiter {
         .filter(|window| window.limit > 0)
         .collect();
         let memory = Memory::new(windows.clone());
-        memory.know(accounts.iter().map(|account| &*account.id));
         let redis = match &config.store {
             Store::Memory => None,
             Store::Redis(url) => {
@@ -65,11 +61,6 @@ impl RateLimiter {
             }
         };
         Ok(Self { memory, redis })
-    }
-
-    /// Counts the requests of these accounts too.
-    pub(crate) fn know(&self, accounts: &[Account]) {
-        self.memory.know(accounts.iter().map(|account| &*account.id));
     }
 
     /// Counts one request of this account, unless it is one too many. A request that one window refuses does not

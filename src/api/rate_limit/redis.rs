@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::api::rate_limit::RateLimiter;
-    use crate::config::{Account, RateLimit, Store};
+    use crate::config::{RateLimit, Store};
 
     fn windows() -> Vec<Window> {
         vec![Window { limit: 2, seconds: 1 }, Window { limit: 3, seconds: 60 }]
@@ -167,8 +167,7 @@ mod tests {
     async fn when_redis_goes_away_this_process_counts_by_itself() {
         let (port, gone) = stand_in("*5\r\n:0\r\n:1\r\n:900\r\n:0\r\n:59000\r\n");
         let config = RateLimit { per_second: 0, per_minute: 1, store: Store::Redis(url(port)) };
-        let accounts = [Account { id: "a".into(), token_sha256: [0; 32] }];
-        let limiter = RateLimiter::new(&config, &accounts).await.unwrap();
+        let limiter = RateLimiter::new(&config).await.unwrap();
         let Decision::Admitted(Some(quota)) = limiter.count("a").await else { panic!("refused") };
         assert_eq!(quota, Quota { limit: 1, remaining: 1, reset: Duration::from_millis(900) });
         gone.join().unwrap();

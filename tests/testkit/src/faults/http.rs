@@ -427,6 +427,7 @@ fn server_errors() -> Vec<Fault> {
     faults
 }
 
+#[expect(clippy::disallowed_methods, reason = "the provider means the time of the day")]
 fn limits() -> Vec<Fault> {
     let limits = |name: &str, what: &str, expected: &str, headers: &[(&str, &str)]| {
         answers(name, what, expected, 429, headers, "")
