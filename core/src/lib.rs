@@ -28,7 +28,7 @@ pub use crate::http::{Answer, Request};
 pub use crate::outcome::{Outcome, Warning, WarningCode};
 pub use crate::provider::{Provider, ProviderValidator, Registration};
 pub use crate::resolver::NameResolver;
-pub use crate::settings::{CheckedSettings, SettingsSchema, SubmittedSettings};
+pub use crate::settings::{CheckedSettings, SchemaError, SettingsSchema, SubmittedSettings};
 
 /// The attribute that lets `impl Provider` hold an `async fn`.
 pub use async_trait::async_trait;

@@ -25,6 +25,7 @@ mod linkage;
 mod new_provider;
 mod outages;
 mod process;
+mod promises;
 mod schema_check;
 mod schema_export;
 mod support;
