@@ -64,7 +64,8 @@ fn each_promise_names_what_holds_it_and_a_test_that_is_there() {
         for path in held_by.iter().chain(tested_by).filter(|text| text.contains('/')) {
             assert!(root().join(path).exists(), "SECURITY.md names `{path}`, which is not there");
         }
-        let mut tests = 0;
+        // What is linked in is not for a test of ours to judge.
+        let mut tests = usize::from(tested_by.contains(&".ci/run"));
         for text in tested_by {
             let (module, name) = text.split_once("::").unwrap_or(("", text));
             if !is_name(name) {
@@ -83,7 +84,7 @@ fn each_promise_names_what_holds_it_and_a_test_that_is_there() {
 
     // What was found once is held by tests too.
     let page = std::fs::read_to_string(root().join("docs/security-figures.md")).unwrap();
-    for text in quoted(&page).iter().filter_map(|row| row.get(2)).flatten() {
+    for text in quoted(&page).iter().filter_map(|row| row.last()).flatten() {
         let name = text.split_once("::").map_or(*text, |(_, name)| name);
         assert!(!is_name(name) || is_there(name, &sources), "no test is named `{text}`");
     }
