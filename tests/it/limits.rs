@@ -242,7 +242,18 @@ async fn connections_with_a_request_at_work_are_never_closed_for_others() {
         }));
         asked.push(upstream.asked().await);
     }
+    let open = descriptors(&server);
     let waiting = tokio::spawn(async move { ask(address, "GET", "/healthz", "", "").await });
+    // When it is in, it is decided who makes room for it, and at once: nobody.
+    soon("the third is accepted", async {
+        while descriptors(&server) <= open {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for _ in 0..1000 {
+        assert_eq!(descriptors(&server), open + 1);
+    }
     for (mut stream, asking) in asked.into_iter().zip(asking) {
         accept(&mut stream).await;
         let answer = soon("an answer", asking).await.unwrap();
