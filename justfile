@@ -19,3 +19,8 @@ deny:
 # Rewrites the generated pages of the docs.
 refresh:
     BONAFIDE_REFRESH=1 cargo test --test it generated
+
+# Bonafide side by side with the same service written by hand, in ratios. `just bench --quick` for a look.
+bench *arguments:
+    cargo build --release --package bonafide --package bonafide-bench
+    target/release/bonafide-bench {{arguments}}

@@ -6,22 +6,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 use uuid::Uuid;
 
+use crate::client::{Client, GuardedResolver, client};
 use crate::context::Context;
 use crate::descriptor::Descriptor;
 use crate::egress::Policy;
 use crate::provider::ProviderValidator;
-use crate::resolver::{NameResolver, SystemResolver, look_up};
+use crate::resolver::{NameResolver, SystemResolver};
 use crate::settings::{SchemaError, SettingsSchema};
-
-/// How long connecting to a built-in host may take before it counts as a failure.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Leads a host and port that settings name to another address: how the sandbox and the tests point checks at
 /// their emulators. The address it returns is judged like any other.
@@ -70,9 +67,9 @@ pub enum EnvironmentError {
     /// Certificates that cannot be read.
     #[error("the certificates of `egress.extra_ca` cannot be used: {0}")]
     ExtraCa(String),
-    /// TLS or HTTP that cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
+    /// TLS that cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
 }
 
 impl EnvironmentError {
@@ -160,8 +157,8 @@ impl EnvironmentBuilder {
             plain,
         };
         Ok(Environment(Arc::new(Shared {
-            https: http_client(&tls, guarded(false))?,
-            plain_http: http_client(&tls, guarded(true))?,
+            https: client(&tls, guarded(false)),
+            plain_http: client(&tls, guarded(true)),
             resolver,
             policy: self.policy,
             tls: Arc::new(tls),
@@ -178,8 +175,8 @@ pub struct Environment(Arc<Shared>);
 
 struct Shared {
     policy: Policy,
-    https: reqwest::Client,
-    plain_http: reqwest::Client,
+    https: Client,
+    plain_http: Client,
     tls: Arc<ClientConfig>,
     providers: HashMap<&'static str, Arc<ProviderConfig>>,
     route: Option<Route>,
@@ -241,7 +238,7 @@ impl Environment {
         self.0.resolver.as_ref()
     }
 
-    pub(crate) fn client(&self, scheme: &str) -> &reqwest::Client {
+    pub(crate) fn client(&self, scheme: &str) -> &Client {
         if scheme == "http" { &self.0.plain_http } else { &self.0.https }
     }
 }
@@ -296,55 +293,8 @@ fn tls_config(extra_ca: &[u8]) -> Result<ClientConfig, EnvironmentError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| EnvironmentError::Client(error.to_string()))?
+        .map_err(|error| EnvironmentError::Tls(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(config)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where the guarded clients are made")]
-fn http_client(
-    tls: &ClientConfig,
-    resolver: GuardedResolver,
-) -> Result<reqwest::Client, EnvironmentError> {
-    let mut tls = tls.clone();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(resolver))
-        .redirect(reqwest::redirect::Policy::none())
-        // A proxy from the environment would resolve the name in our place.
-        .no_proxy()
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("bonafide/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| EnvironmentError::Client(error.to_string()))
-}
-
-/// Resolves a built-in host once and hands on only judged addresses, which are then the ones that are dialled.
-struct GuardedResolver {
-    policy: Policy,
-    resolver: Arc<dyn NameResolver>,
-    plain: bool,
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (policy, plain) = (self.policy.clone(), self.plain);
-        let resolver = Arc::clone(&self.resolver);
-        Box::pin(async move {
-            let addresses = look_up(resolver.as_ref(), name.as_str(), 0).await?;
-            for address in &addresses {
-                let judged = if plain {
-                    policy.judge_plain_http(address.ip())
-                } else {
-                    policy.judge(address.ip())
-                };
-                judged?;
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
 }

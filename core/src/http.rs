@@ -1,26 +1,34 @@
 //! Guarded HTTP: a request that can only go to the provider's base URL, and the answer to it.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 pub(crate) use http::Method;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::Uri;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::error::Elapsed;
 use tokio::time::sleep;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::client::causes;
 use crate::context::Context;
 use crate::egress::Forbidden;
 use crate::failure::{Cause, Failure};
 use crate::pointer;
 
+/// What providers see as the one who asks.
+const PRODUCT: &str = concat!("bonafide/", env!("CARGO_PKG_VERSION"));
 /// The largest answer that is read unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 1024 * 1024;
 /// How often a request is sent again.
@@ -69,6 +77,7 @@ impl<'a> Request<'a> {
             });
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
         Self {
             context,
             method,
@@ -218,28 +227,22 @@ impl<'a> Request<'a> {
     }
 
     async fn ask(&self, url: &Url) -> Result<Answer, Broken> {
-        let mut response = self
-            .context
-            .environment()
-            .client(url.scheme())
-            .request(self.method.clone(), url.clone())
-            .headers(self.headers.clone())
-            .body(self.body.clone())
-            .send()
-            .await
-            .map_err(|error| Broken::of(&error))?;
-        let status = response.status().as_u16();
+        let mut request = http::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(|_| Broken {
+            failure: Failure::internal("the URL of the request is not one that HTTP can ask for"),
+            nothing_was_sent: false,
+        })?;
+        *request.headers_mut() = self.headers.clone();
+        let client = self.context.environment().client(url.scheme());
+        let answer = client.request(request).await;
+        let answer = answer.map_err(|error| Broken::of(&error, error.is_connect()))?;
+        let (head, body) = answer.into_parts();
+        let status = head.status.as_u16();
         self.context.record_status(status);
-        let headers = std::mem::take(response.headers_mut());
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Broken::of(&error))? {
-            if body.len() + chunk.len() > self.limit {
-                let failure = Failure::unexpected_response().note("the answer is too long");
-                return Err(Broken { failure, nothing_was_sent: false });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body: body.freeze() })
+        let body = Limited::new(body, self.limit).collect().await;
+        let body = body.map_err(|error| Broken::of(error.as_ref(), false))?.to_bytes();
+        Ok(Answer { status, headers: head.headers, body })
     }
 }
 
@@ -251,38 +254,32 @@ struct Broken {
 }
 
 impl Broken {
-    /// The text of a `reqwest` error may hold the URL, so only its kind is kept.
-    fn of(error: &reqwest::Error) -> Self {
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let final_failure =
-                if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-                    Some(Failure::unexpected_response().note("the answer is not HTTP"))
-                } else if cause.downcast_ref::<Forbidden>().is_some() {
-                    let note = "the egress policy forbids the address of the built-in host";
-                    Some(Failure::provider_unavailable().note(note))
-                } else if is_tls_failure(cause) {
-                    Some(Failure::provider_unavailable().note("TLS failed"))
-                } else {
-                    None
-                };
-            if let Some(failure) = final_failure {
-                return Self { failure, nothing_was_sent: false };
-            }
-            source = cause.source();
+    /// The text of an error may hold what was sent or received, so only its kind is kept.
+    fn of(error: &(dyn Error + 'static), is_connect: bool) -> Self {
+        if let Some(failure) = causes(error).find_map(final_failure) {
+            return Self { failure, nothing_was_sent: false };
         }
         // A host that swallows packets would do so again, until the deadline.
-        let nothing_was_sent = error.is_connect() && !error.is_timeout();
-        let note =
-            if error.is_connect() { "connecting failed" } else { "the connection broke off" };
+        let nothing_was_sent = is_connect && !causes(error).any(<dyn Error>::is::<Elapsed>);
+        let note = if is_connect { "connecting failed" } else { "the connection broke off" };
         Self { failure: Failure::provider_unavailable().note(note), nothing_was_sent }
     }
 }
 
-/// `rustls` hides its errors inside those of the system.
-fn is_tls_failure(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inner.is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
+/// What a cause ends the request with, where asking again would not change it.
+fn final_failure(cause: &(dyn Error + 'static)) -> Option<Failure> {
+    if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+        Some(Failure::unexpected_response().note("the answer is not HTTP"))
+    } else if cause.is::<LengthLimitError>() {
+        Some(Failure::unexpected_response().note("the answer is too long"))
+    } else if cause.is::<Forbidden>() {
+        let note = "the egress policy forbids the address of the built-in host";
+        Some(Failure::provider_unavailable().note(note))
+    } else if cause.is::<rustls::Error>() {
+        Some(Failure::provider_unavailable().note("TLS failed"))
+    } else {
+        None
+    }
 }
 
 /// What the provider answered. Its body is read for single facts and never shown.

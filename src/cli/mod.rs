@@ -70,7 +70,7 @@ enum Format {
 }
 
 /// What the commands that ask providers have in common.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Asking {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -159,7 +159,7 @@ fn dispatch(manifest: &str, command: Command) -> Result<ExitCode, CommandError> 
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime()
         .enable_all()
         .build()
         .map_err(|error| CommandError::Usage(format!("cannot start the runtime: {error}")))?;
@@ -174,6 +174,14 @@ fn raise_open_files() {
     let limits = getrlimit(Resource::Nofile);
     // Where it is refused, the process works with what it has.
     let _refused = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
+}
+
+/// On a single core, threads that share the work would only wait for each other.
+fn runtime() -> tokio::runtime::Builder {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    }
 }
 
 /// The configuration, the environment, and the emulators if they are asked for.

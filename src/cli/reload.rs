@@ -5,7 +5,7 @@
 
 use bonafide_registry::Registry;
 use tokio::signal::unix::Signal;
-use tokio::task::block_in_place;
+use tokio::task::spawn_blocking;
 
 use super::Asking;
 use crate::api::Api;
@@ -25,9 +25,11 @@ impl Reload {
     pub(super) async fn on(self, mut signal: Signal) {
         while signal.recv().await.is_some() {
             // Files are read, and they may stand on a disk that lets one wait.
-            match block_in_place(|| self.read()) {
-                Ok(config) => self.take(config),
-                Err(error) => {
+            let (asking, registry) = (self.asking.clone(), self.registry.clone());
+            match spawn_blocking(move || read(&asking, &registry)).await {
+                Ok(Ok(config)) => self.take(config),
+                Err(error) => tracing::error!(%error, "Reading the configuration ended early."),
+                Ok(Err(error)) => {
                     for problem in error.to_string().lines() {
                         tracing::error!(
                             problem,
@@ -37,15 +39,6 @@ impl Reload {
                 }
             }
         }
-    }
-
-    /// What would stop the start is refused here too.
-    fn read(&self) -> Result<Config, ConfigError> {
-        let config = self.asking.configuration(&self.registry)?;
-        if !self.asking.sandbox {
-            config.environment(&self.registry)?;
-        }
-        Ok(config)
     }
 
     fn take(&self, config: Config) {
@@ -66,4 +59,13 @@ impl Reload {
         self.api.replace_accounts(config.accounts);
         tracing::info!(accounts, "The accounts of the configuration are in force.");
     }
+}
+
+/// What would stop the start is refused here too.
+fn read(asking: &Asking, registry: &Registry) -> Result<Config, ConfigError> {
+    let config = asking.configuration(registry)?;
+    if !asking.sandbox {
+        config.environment(registry)?;
+    }
+    Ok(config)
 }

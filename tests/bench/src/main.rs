@@ -1,0 +1,56 @@
+//! Bonafide, side by side with the same service written by hand.
+//!
+//! Everything runs on this machine in processes of its own: the service that is measured on one core, and the emulated
+//! provider together with the clients on another. Each figure is a ratio of medians over rounds that take turns. No figure
+//! is asserted: what it means depends on the machine, and docs/performance.md says how it was read.
+
+#![expect(clippy::print_stdout, reason = "figures are for the person at the terminal")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures are rounded when they are printed"
+)]
+#![expect(clippy::disallowed_methods, reason = "clients of this machine need no guard")]
+
+mod by_hand;
+mod figures;
+mod load;
+mod mail;
+mod process;
+mod registry;
+mod report;
+mod upstream;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Whatever goes wrong ends the run, and is told.
+type Failure = Box<dyn Error + Send + Sync>;
+type Result<T, E = Failure> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["upstream", latency] => upstream::run(latency),
+        ["mail-server", certificate] => mail::run(certificate),
+        ["by-hand", upstream] => by_hand::run(upstream, None),
+        ["by-hand", upstream, certificate] => by_hand::run(upstream, Some(certificate)),
+        ["load", address, connections, seconds] => figures::load(address, connections, seconds),
+        ["static"] => by_hand::run_static(),
+        _ => figures::run(&words),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs on one thread, as each of the processes has one core.
+fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
