@@ -7,6 +7,7 @@ pub(crate) mod openapi;
 mod rate_limit;
 pub(crate) mod server;
 mod trace;
+mod traceparent;
 mod validate;
 
 use std::sync::Arc;

@@ -15,8 +15,8 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::api::Api;
 use crate::api::error::ApiError;
+use crate::api::{Api, traceparent};
 
 const X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const X_BONAFIDE_SANDBOX: HeaderName = HeaderName::from_static("x-bonafide-sandbox");
@@ -45,7 +45,7 @@ pub(crate) struct Remarks {
 
 pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let trace_id = Uuid::new_v4();
+    let trace_id = traceparent::trace_id(request.headers()).unwrap_or_else(Uuid::new_v4);
     request.extensions_mut().insert(TraceId(trace_id));
     // A method may be any word.
     let method = match request.method().as_str() {
