@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -146,9 +147,11 @@ impl EnvironmentBuilder {
         }
         let tls = tls_config(&self.extra_ca)?;
         let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
+        let refusals = Arc::new(AtomicU64::new(0));
         let guarded = |plain| GuardedResolver {
             policy: self.policy.clone(),
             resolver: Arc::clone(&resolver),
+            refusals: Arc::clone(&refusals),
             plain,
         };
         Ok(Environment(Arc::new(Shared {
@@ -156,6 +159,7 @@ impl EnvironmentBuilder {
             plain_http: http_client(&tls, guarded(true))?,
             resolver,
             policy: self.policy,
+            refusals,
             tls: Arc::new(tls),
             providers,
             route: self.route,
@@ -170,6 +174,7 @@ pub struct Environment(Arc<Shared>);
 
 struct Shared {
     policy: Policy,
+    refusals: Arc<AtomicU64>,
     https: reqwest::Client,
     plain_http: reqwest::Client,
     tls: Arc<ClientConfig>,
@@ -215,6 +220,15 @@ impl Environment {
         let schema = Arc::new(validator.settings_schema()?);
         let mut schemas = self.0.schemas.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(schemas.entry(name).or_insert(schema)))
+    }
+
+    /// How many connections the egress policy has forbidden so far, to hosts that settings name and to built-in ones.
+    pub fn egress_refusals(&self) -> u64 {
+        self.0.refusals.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_egress_refusal(&self) {
+        self.0.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -319,6 +333,7 @@ fn http_client(
 struct GuardedResolver {
     policy: Policy,
     resolver: Arc<dyn NameResolver>,
+    refusals: Arc<AtomicU64>,
     plain: bool,
 }
 
@@ -326,6 +341,7 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, plain) = (self.policy.clone(), self.plain);
         let resolver = Arc::clone(&self.resolver);
+        let refusals = Arc::clone(&self.refusals);
         Box::pin(async move {
             let addresses = look_up(resolver.as_ref(), name.as_str(), 0).await?;
             for address in &addresses {
@@ -334,7 +350,9 @@ impl Resolve for GuardedResolver {
                 } else {
                     policy.judge(address.ip())
                 };
-                judged?;
+                judged.inspect_err(|_| {
+                    refusals.fetch_add(1, Ordering::Relaxed);
+                })?;
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

@@ -75,6 +75,8 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
         if api.0.sandbox {
             headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
         }
+        let elapsed = start.elapsed();
+        api.0.metrics.answered(route.as_deref(), response.status(), elapsed);
         let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(
             method,
@@ -85,7 +87,7 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
             cause = remarks.cause,
             provider_status = remarks.provider_status,
             note = remarks.note,
-            elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "Answered a request."
         );
         response

@@ -41,7 +41,8 @@ pub(crate) async fn validate(
     };
     let quota = match api.0.rate_limiter.count(&account).await {
         Decision::Admitted(quota) => quota,
-        Decision::Limited { wait } => {
+        Decision::Limited { wait, window } => {
+            api.0.metrics.limited(window);
             discard(body).await;
             let remarks = Remarks { account: Some(account), ..Remarks::default() };
             return (Extension(remarks), ApiError::too_many_requests(wait)).into_response();
@@ -50,6 +51,7 @@ pub(crate) async fn validate(
     let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
         Ok(body) => {
             let report = api.0.checks.run(body, trace_id).await;
+            api.0.metrics.checked(&report);
             (remarks(&report), answer(report))
         }
         Err(error) => (Remarks::default(), error.into_response()),

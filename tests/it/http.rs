@@ -385,6 +385,8 @@ async fn every_answer_has_the_headers_and_the_body_that_the_openapi_document_say
         (schema, 404, request("GET", "/v1/hood/providers/1/schema", "")),
         ("/openapi.json", 200, request("GET", "/openapi.json", "")),
         ("/openapi.json", 405, request("POST", "/openapi.json", "")),
+        ("/metrics", 401, without_token("GET", "/metrics")),
+        ("/metrics", 405, request("POST", "/metrics", "")),
         ("/healthz", 200, without_token("GET", "/healthz")),
         ("/readyz", 405, without_token("POST", "/readyz")),
     ] {

@@ -21,6 +21,7 @@ mod guide;
 mod http;
 mod limits;
 mod linkage;
+mod metrics;
 mod new_provider;
 mod process;
 mod schema_check;

@@ -37,6 +37,7 @@ impl Memory {
             Ok(result) => decide(
                 result.limited,
                 result.counters.iter().map(|counter| Quota {
+                    window: counter.window(),
                     limit: counter.max_value(),
                     remaining: counter.remaining().unwrap_or_default(),
                     reset: counter.expires_in().unwrap_or_else(|| counter.window()),
