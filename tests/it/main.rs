@@ -24,6 +24,7 @@ mod linkage;
 mod metrics;
 mod new_provider;
 mod process;
+mod replicas;
 mod schema_check;
 mod schema_export;
 mod support;
