@@ -25,6 +25,7 @@ use crate::api::error::{ApiError, TITLES};
 use crate::api::rate_limit::RateLimiter;
 use crate::api::{Api, ROUTES};
 use crate::check::{Checks, Report};
+use crate::telemetry;
 
 /// A label and its value. They are written at the start alone.
 type Label = (&'static str, String);
@@ -245,10 +246,23 @@ struct Observed(Environment);
 
 impl Collector for Observed {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let refusals = ConstCounter::new(self.0.egress_refusals());
-        let help = "Connections to providers that the egress policy forbade.";
-        let kind = refusals.metric_type();
-        refusals.encode(encoder.encode_descriptor("egress_refusals", help, None, kind)?)
+        for (name, help, count) in [
+            (
+                "egress_refusals",
+                "Connections to providers that the egress policy forbade.",
+                self.0.egress_refusals(),
+            ),
+            (
+                "log_lines_lost",
+                "Lines of the log that could not be written in time.",
+                telemetry::lines_lost(),
+            ),
+        ] {
+            let counter = ConstCounter::new(count);
+            let kind = counter.metric_type();
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        Ok(())
     }
 }
 

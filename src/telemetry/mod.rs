@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub(crate) use self::queue::lines_lost;
 use self::queue::{Flush, Queue};
 
 /// How the lines look.
