@@ -26,6 +26,8 @@ use self::error::ApiError;
 pub(crate) use self::error::{TITLES, whole_seconds};
 use self::metrics::Metrics;
 use self::rate_limit::RateLimiter;
+#[cfg(feature = "opentelemetry")]
+pub(crate) use self::traceparent::TraceParent;
 use crate::StartError;
 use crate::check::Checks;
 use crate::config::{Account, Config};

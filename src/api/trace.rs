@@ -45,7 +45,8 @@ pub(crate) struct Remarks {
 
 pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let trace_id = traceparent::trace_id(request.headers()).unwrap_or_else(Uuid::new_v4);
+    let parent = traceparent::read(request.headers());
+    let trace_id = parent.map_or_else(Uuid::new_v4, |parent| parent.trace_id);
     request.extensions_mut().insert(TraceId(trace_id));
     // A method may be any word.
     let method = match request.method().as_str() {
@@ -57,6 +58,8 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
     // Never the path as it came: it may hold anything.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = tracing::info_span!("request", %trace_id);
+    #[cfg(feature = "opentelemetry")]
+    crate::telemetry::export::adopt(&span, trace_id, parent.as_ref());
     async {
         let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let mut response = response.unwrap_or_else(|_panic| ApiError::internal().into_response());

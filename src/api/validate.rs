@@ -18,6 +18,8 @@ use crate::api::rate_limit::{Decision, Quota};
 use crate::api::trace::{Remarks, TraceId};
 use crate::api::{Api, LARGEST_BODY};
 use crate::check::{NOT_VALID, Report};
+#[cfg(feature = "opentelemetry")]
+use crate::telemetry;
 
 const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -50,7 +52,10 @@ pub(crate) async fn validate(
     };
     let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
         Ok(body) => {
-            let report = api.0.checks.run(body, trace_id).await;
+            let check = api.0.checks.run(body, trace_id);
+            #[cfg(feature = "opentelemetry")]
+            let check = telemetry::export::checking(check);
+            let report = check.await;
             api.0.metrics.checked(&report);
             (remarks(&report), answer(report))
         }

@@ -15,6 +15,8 @@ mod config;
 mod deploy;
 mod egress;
 mod examples;
+#[cfg(feature = "opentelemetry")]
+mod export;
 mod fake;
 mod fuzz;
 mod generated;
