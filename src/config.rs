@@ -37,6 +37,8 @@ const ALIKE: f64 = 0.8;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// Where metrics are served to whoever asks, if anywhere.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) limits: Limits,
     pub(crate) rate_limit: RateLimit,
@@ -224,6 +226,13 @@ impl Entry {
             Given::Raw(text) | Given::Toml(toml::Value::String(text)) => Ok(text),
             _ => Err("it must be a string".to_owned()),
         }
+    }
+
+    /// An address to listen on, such as `example`.
+    fn address(&self, example: &str) -> Result<SocketAddr, String> {
+        self.text()?
+            .parse()
+            .map_err(|_| format!("it must be an address and a port, such as `{example}`"))
     }
 
     fn number(&self) -> Result<u32, String> {
@@ -422,6 +431,7 @@ impl Config {
     pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
         [
             ("listen", self.listen != other.listen),
+            ("metrics", self.metrics_listen != other.metrics_listen),
             ("limits", self.limits != other.limits),
             ("rate_limit", self.rate_limit != other.rate_limit),
             ("egress", self.egress != other.egress),
@@ -448,6 +458,7 @@ struct Reader<'a> {
     registry: &'a Registry,
     folder: PathBuf,
     listen: SocketAddr,
+    metrics_listen: Option<SocketAddr>,
     limits: Limits,
     accounts: BTreeMap<usize, PartialAccount>,
     rate_limit: RateLimit,
@@ -480,6 +491,7 @@ impl<'a> Reader<'a> {
             registry,
             folder,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            metrics_listen: None,
             limits: Limits::default(),
             accounts: BTreeMap::new(),
             rate_limit: RateLimit { per_second: 10, per_minute: 150, store: Store::Memory },
@@ -523,12 +535,10 @@ impl<'a> Reader<'a> {
         self.origins.insert(key.clone(), origin.clone());
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
         let result = match path.as_slice() {
-            ["listen"] => entry.text().and_then(|text| {
-                self.listen = text.parse().map_err(|_| {
-                    "it must be an address and a port, such as `127.0.0.1:8080`".to_owned()
-                })?;
-                Ok(())
-            }),
+            ["listen"] => entry.address("127.0.0.1:8080").map(|address| self.listen = address),
+            ["metrics", "listen"] => {
+                entry.address("127.0.0.1:9464").map(|address| self.metrics_listen = Some(address))
+            }
             ["accounts", index, rest @ ..] if index.parse::<usize>().is_ok() => {
                 match self.take_account(index.parse().unwrap_or_default(), rest, entry) {
                     Some(result) => result,
@@ -582,7 +592,7 @@ impl<'a> Reader<'a> {
                     None => return Err(self.unknown(entry)),
                 }
             }
-            ["limits" | "rate_limit" | "egress" | "providers"]
+            ["limits" | "metrics" | "rate_limit" | "egress" | "providers"]
                 if matches!(entry.value, Given::EmptyTable) =>
             {
                 Ok(())
@@ -711,6 +721,7 @@ impl<'a> Reader<'a> {
             "limits.head_timeout",
             "limits.body_timeout",
             "limits.idle_timeout",
+            "metrics.listen",
             "rate_limit.per_second",
             "rate_limit.per_minute",
             "rate_limit.store",
@@ -777,6 +788,7 @@ impl<'a> Reader<'a> {
         }
         Ok(Config {
             listen: self.listen,
+            metrics_listen: self.metrics_listen,
             accounts: accounts.into_iter().map(|(_, account)| account).collect(),
             limits: self.limits,
             rate_limit: self.rate_limit,

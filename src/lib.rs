@@ -47,10 +47,12 @@ pub enum StartError {
     #[error("`rate_limit.store` cannot be used: {0}")]
     Store(String),
     /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`, from `listen`: {reason}")]
+    #[error("cannot listen on `{address}`, from `{key}`: {reason}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
+        /// The configuration key that it stands under.
+        key: &'static str,
         /// What the system says.
         reason: std::io::Error,
     },

@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{io, vec};
@@ -72,12 +74,14 @@ impl Service<Uri> for Connector {
 pub(crate) struct GuardedResolver {
     pub(crate) policy: Policy,
     pub(crate) resolver: Arc<dyn NameResolver>,
+    /// Counts what the policy refused.
+    pub(crate) refusals: Arc<AtomicU64>,
     /// Whether the connection is for plain HTTP.
     pub(crate) plain: bool,
 }
 
 impl GuardedResolver {
-    fn judge(&self, addresses: &[std::net::SocketAddr]) -> Result<(), Forbidden> {
+    fn judge(&self, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
         addresses.iter().try_for_each(|address| {
             if self.plain {
                 self.policy.judge_plain_http(address.ip())
@@ -89,7 +93,7 @@ impl GuardedResolver {
 }
 
 impl Service<Name> for GuardedResolver {
-    type Response = vec::IntoIter<std::net::SocketAddr>;
+    type Response = vec::IntoIter<SocketAddr>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -101,7 +105,9 @@ impl Service<Name> for GuardedResolver {
         let guard = self.clone();
         Box::pin(async move {
             let addresses = look_up(guard.resolver.as_ref(), name.as_str(), 0).await?;
-            guard.judge(&addresses)?;
+            guard.judge(&addresses).inspect_err(|_| {
+                guard.refusals.fetch_add(1, Ordering::Relaxed);
+            })?;
             Ok(addresses.into_iter())
         })
     }

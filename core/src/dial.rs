@@ -66,10 +66,10 @@ impl Context {
             },
         };
         for address in &addresses {
-            self.environment()
-                .policy()
-                .judge_named(*address)
-                .map_err(|forbidden| forbidden_destination(forbidden, host.name, port.name))?;
+            self.environment().policy().judge_named(*address).map_err(|forbidden| {
+                self.environment().count_egress_refusal();
+                forbidden_destination(forbidden, host.name, port.name)
+            })?;
         }
         let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let mut fault_is_ours = true;

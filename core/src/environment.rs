@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -151,9 +152,11 @@ impl EnvironmentBuilder {
                 (Arc::new(SystemResolver::of_settings()), Arc::new(SystemResolver::of_base_urls()))
             }
         };
+        let refusals = Arc::new(AtomicU64::new(0));
         let guarded = |plain| GuardedResolver {
             policy: self.policy.clone(),
             resolver: Arc::clone(&of_base_urls),
+            refusals: Arc::clone(&refusals),
             plain,
         };
         Ok(Environment(Arc::new(Shared {
@@ -161,6 +164,7 @@ impl EnvironmentBuilder {
             plain_http: client(&tls, guarded(true)),
             resolver,
             policy: self.policy,
+            refusals,
             tls: Arc::new(tls),
             providers,
             route: self.route,
@@ -175,6 +179,7 @@ pub struct Environment(Arc<Shared>);
 
 struct Shared {
     policy: Policy,
+    refusals: Arc<AtomicU64>,
     https: Client,
     plain_http: Client,
     tls: Arc<ClientConfig>,
@@ -220,6 +225,15 @@ impl Environment {
         let schema = Arc::new(validator.settings_schema()?);
         let mut schemas = self.0.schemas.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(schemas.entry(name).or_insert(schema)))
+    }
+
+    /// How many connections the egress policy has forbidden so far, to hosts that settings name and to built-in ones.
+    pub fn egress_refusals(&self) -> u64 {
+        self.0.refusals.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_egress_refusal(&self) {
+        self.0.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn policy(&self) -> &Policy {

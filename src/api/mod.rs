@@ -3,10 +3,12 @@
 mod auth;
 pub(crate) mod catalogue;
 mod error;
+mod metrics;
 pub(crate) mod openapi;
 mod rate_limit;
 pub(crate) mod server;
 mod trace;
+mod traceparent;
 mod validate;
 
 use std::sync::Arc;
@@ -16,12 +18,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router, middleware};
+use prometheus_client::metrics::gauge::Gauge;
 use serde_json::json;
 
 use self::auth::Accounts;
 use self::error::ApiError;
 pub(crate) use self::error::{TITLES, whole_seconds};
+use self::metrics::Metrics;
 use self::rate_limit::RateLimiter;
+#[cfg(feature = "opentelemetry")]
+pub(crate) use self::traceparent::TraceParent;
 use crate::StartError;
 use crate::check::Checks;
 use crate::config::{Account, Config};
@@ -37,6 +43,7 @@ struct Shared {
     checks: Checks,
     accounts: Accounts,
     rate_limiter: RateLimiter,
+    metrics: Metrics,
     body_timeout: Duration,
     sandbox: bool,
     openapi: serde_json::Value,
@@ -50,16 +57,23 @@ impl Api {
     ) -> Result<Self, StartError> {
         checks.warm_up()?;
         let rate_limiter = RateLimiter::new(&config.rate_limit).await?;
+        let metrics = Metrics::new(&checks, &rate_limiter);
         let openapi = openapi::document(&checks);
         let accounts = Accounts::new(config.accounts.clone());
         Ok(Self(Arc::new(Shared {
             checks,
             accounts,
             rate_limiter,
+            metrics,
             body_timeout: config.limits.body_timeout,
             sandbox,
             openapi,
         })))
+    }
+
+    /// How many connections of clients are open, for who opens them.
+    pub(crate) fn connections(&self) -> Gauge {
+        self.0.metrics.connections().clone()
     }
 
     /// Lets these accounts in from now on, and no others. What an account that stays has used up stays used up.
@@ -68,16 +82,20 @@ impl Api {
     }
 }
 
+/// Where Prometheus asks.
+const METRICS: &str = "/metrics";
+
 /// A route: its path, its method in lower case, and who answers.
 type Route = (&'static str, &'static str, fn() -> MethodRouter<Api>);
 
 /// Every route there is. The OpenAPI document describes each of them, which a test keeps true.
-pub(crate) const ROUTES: [Route; 7] = [
+pub(crate) const ROUTES: [Route; 8] = [
     ("/v1/hood/integrations/validate", "post", || post(validate::validate)),
     ("/v1/hood/providers", "get", || get(catalogue::list)),
     ("/v1/hood/providers/{id}", "get", || get(catalogue::one)),
     ("/v1/hood/providers/{id}/schema", "get", || get(catalogue::schema)),
     ("/openapi.json", "get", || get(openapi::show)),
+    (METRICS, "get", || get(metrics::show)),
     ("/healthz", "get", || get(alive)),
     ("/readyz", "get", || get(alive)),
 ];
@@ -88,6 +106,16 @@ pub(crate) fn router(api: Api) -> Router {
     for (path, _, answer) in ROUTES {
         router = router.route(path, answer());
     }
+    answering(router, api)
+}
+
+/// The metrics alone, for whoever asks. Only for a listener that the operator chose.
+pub(crate) fn metrics_router(api: Api) -> Router {
+    answering(Router::new().route(METRICS, get(metrics::show_to_anybody)), api)
+}
+
+/// These routes, and what every answer has.
+fn answering(router: Router<Api>, api: Api) -> Router {
     router
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::not_found("There is no such route."))

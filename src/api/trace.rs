@@ -15,8 +15,8 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::api::Api;
 use crate::api::error::ApiError;
+use crate::api::{Api, traceparent};
 
 const X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const X_BONAFIDE_SANDBOX: HeaderName = HeaderName::from_static("x-bonafide-sandbox");
@@ -45,7 +45,8 @@ pub(crate) struct Remarks {
 
 pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let trace_id = Uuid::new_v4();
+    let parent = traceparent::read(request.headers());
+    let trace_id = parent.map_or_else(Uuid::new_v4, |parent| parent.trace_id);
     request.extensions_mut().insert(TraceId(trace_id));
     // A method may be any word.
     let method = match request.method().as_str() {
@@ -57,6 +58,8 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
     // Never the path as it came: it may hold anything.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = tracing::info_span!("request", %trace_id);
+    #[cfg(feature = "opentelemetry")]
+    crate::telemetry::export::adopt(&span, trace_id, parent.as_ref());
     async {
         let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let mut response = response.unwrap_or_else(|_panic| ApiError::internal().into_response());
@@ -75,6 +78,8 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
         if api.0.sandbox {
             headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
         }
+        let elapsed = start.elapsed();
+        api.0.metrics.answered(route.as_deref(), response.status(), elapsed);
         let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(
             method,
@@ -85,7 +90,7 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
             cause = remarks.cause,
             provider_status = remarks.provider_status,
             note = remarks.note,
-            elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "Answered a request."
         );
         response

@@ -18,6 +18,8 @@ use crate::api::rate_limit::{Decision, Quota};
 use crate::api::trace::{Remarks, TraceId};
 use crate::api::{Api, LARGEST_BODY};
 use crate::check::{NOT_VALID, Report};
+#[cfg(feature = "opentelemetry")]
+use crate::telemetry;
 
 const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -41,7 +43,8 @@ pub(crate) async fn validate(
     };
     let quota = match api.0.rate_limiter.count(&account).await {
         Decision::Admitted(quota) => quota,
-        Decision::Limited { wait } => {
+        Decision::Limited { wait, window } => {
+            api.0.metrics.limited(window);
             discard(body).await;
             let remarks = Remarks { account: Some(account), ..Remarks::default() };
             return (Extension(remarks), ApiError::too_many_requests(wait)).into_response();
@@ -49,7 +52,11 @@ pub(crate) async fn validate(
     };
     let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
         Ok(body) => {
-            let report = api.0.checks.run(body, trace_id).await;
+            let check = api.0.checks.run(body, trace_id);
+            #[cfg(feature = "opentelemetry")]
+            let check = telemetry::export::checking(check);
+            let report = check.await;
+            api.0.metrics.checked(&report);
             (remarks(&report), answer(report))
         }
         Err(error) => (Remarks::default(), error.into_response()),

@@ -1,11 +1,13 @@
 //! `bonafide serve`: the HTTP API, until it is told to stop.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bonafide_emulator::Sandbox;
 use bonafide_registry::Registry;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,11 +16,14 @@ use super::{Asking, CommandError, Setup, print, tell};
 use crate::StartError;
 use crate::api::{self, Api};
 use crate::check::Checks;
-use crate::config::Account;
+use crate::config::{Account, Limits};
 use crate::token::Token;
 
 /// What finishing a request may take beside its check.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How many may ask for metrics at once, where they have a listener of their own.
+const METRICS_CONNECTIONS: usize = 32;
 
 /// What a command says that asks emulators.
 pub(super) const SANDBOX: &str =
@@ -49,10 +54,23 @@ pub(super) async fn run(
     // From here on a signal is kept for us, so none is lost between the greeting and the first request.
     let signals = Signals::listen()?;
     let hang_up = listen(SignalKind::hangup())?;
-    let address = arguments.listen.unwrap_or(config.listen);
-    let refused = |reason| StartError::Listen { address, reason };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let (listener, address) = bind("listen", arguments.listen.unwrap_or(config.listen)).await?;
+    if let Some(address) = config.metrics_listen {
+        let (listener, address) = bind("metrics.listen", address).await?;
+        tracing::info!(%address, "Metrics are served.");
+        let router = api::metrics_router(api.clone());
+        let limits = Limits { connections: METRICS_CONNECTIONS, ..config.limits };
+        // Until the process ends: how requests in flight are finished is worth watching too.
+        let serving = api::server::serve(
+            listener,
+            router,
+            limits,
+            Gauge::default(),
+            pending(),
+            Duration::ZERO,
+        );
+        tokio::spawn(serving);
+    }
     if let Some(sandbox) = &sandbox {
         announce(sandbox);
     }
@@ -61,10 +79,22 @@ pub(super) async fn run(
     let limits = config.limits;
     let patience = config.longest_timeout() + GRACE;
     let router = api::router(api.clone());
+    let connections = api.connections();
     let reload = Reload { asking: arguments.asking, registry, started: config, api };
     tokio::spawn(reload.on(hang_up));
-    api::server::serve(listener, router, limits, signals.first(), patience).await;
+    api::server::serve(listener, router, limits, connections, signals.first(), patience).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Listens on an address, which stands under `key` in the configuration.
+async fn bind(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |reason| StartError::Listen { address, key, reason };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, CommandError> {

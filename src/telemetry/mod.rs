@@ -1,5 +1,7 @@
 //! Logs: to standard error, without bodies, headers and tokens.
 
+#[cfg(feature = "opentelemetry")]
+pub(crate) mod export;
 mod queue;
 
 use std::io;
@@ -7,13 +9,20 @@ use std::panic::{self, PanicHookInfo};
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
+#[cfg(feature = "opentelemetry")]
+use tracing_subscriber::filter::FilterExt as _;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub(crate) use self::queue::lines_lost;
 use self::queue::{Flush, Queue};
+
+/// The target of the spans that are exported and not logged.
+#[cfg(feature = "opentelemetry")]
+const CHECK: &str = "bonafide::check::exported";
 
 /// How the lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +37,9 @@ pub(crate) enum Format {
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Telemetry {
+    /// Ends first, because it may have something to say.
+    #[cfg(feature = "opentelemetry")]
+    _export: Option<export::Export>,
     _flush: Option<Flush>,
 }
 
@@ -42,6 +54,8 @@ pub(crate) fn start(format: Format) -> Telemetry {
     let ours = filter_fn(|metadata| {
         *metadata.level() <= Level::INFO || metadata.target().starts_with("bonafide")
     });
+    #[cfg(feature = "opentelemetry")]
+    let ours = ours.and(filter_fn(|metadata| metadata.target() != CHECK));
     let (writer, flush) = writer(format);
     let lines = fmt::layer().with_writer(writer);
     let lines = match format {
@@ -54,10 +68,27 @@ pub(crate) fn start(format: Format) -> Telemetry {
             .boxed(),
         Format::Text => lines.compact().with_target(false).with_filter(ours).boxed(),
     };
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    #[cfg(feature = "opentelemetry")]
+    let (export, defect) = match export::Export::start().filter(|_| format == Format::Json) {
+        Some(Ok(export)) => (Some(export), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    #[cfg(feature = "opentelemetry")]
+    let subscriber = subscriber.with(export.as_ref().map(export::Export::layer));
     // A host may have a subscriber of its own, which then stays.
-    let _already_set = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    let _already_set = subscriber.try_init();
     panic::set_hook(Box::new(log_panic));
-    Telemetry { _flush: flush }
+    #[cfg(feature = "opentelemetry")]
+    if let Some(error) = defect {
+        tracing::warn!(%error, "Traces are not exported.");
+    }
+    Telemetry {
+        #[cfg(feature = "opentelemetry")]
+        _export: export,
+        _flush: flush,
+    }
 }
 
 /// A server waits for nobody who reads its log. A command's lines stand between what else it tells the same person.

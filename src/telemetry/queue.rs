@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,6 +16,18 @@ const LARGEST: usize = 1024 * 1024;
 const PACE: Duration = Duration::from_millis(10);
 /// How long the end of the process waits for the last lines to be taken.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Like the log, of the process and not of one of its parts.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines of the log this process has lost, because they could not be written in time.
+pub(crate) fn lines_lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+fn count_lost(lines: usize) {
+    LOST.fetch_add(u64::try_from(lines).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
 
 /// Takes lines, and has a thread of its own write them.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +92,7 @@ impl Write for &Queue {
         let mut waiting = self.0.waiting();
         if waiting.lines.len() + line.len() > LARGEST {
             waiting.lost += 1;
+            count_lost(1);
         } else {
             waiting.lines.extend_from_slice(line);
         }
@@ -139,6 +153,7 @@ impl<W: Write> Writer<W> {
             let unwritten = self.write(&lines);
             works = unwritten == 0;
             lost += unwritten;
+            count_lost(unwritten);
             if lines.capacity() > LARGEST / 8 {
                 lines = Vec::new();
             }

@@ -458,6 +458,9 @@ async fn no_part_of_a_secret_stands_in_any_sink_in_any_form() {
             every.searched += flight.sinks.searched;
         }
     }
+    let metrics = server.ask("GET", "/metrics", TOKEN, "").await;
+    assert!(metrics.contains("\nbonafide_checks_total{"), "the metrics are not there: {metrics}");
+    every.judge("the metrics", metrics.as_bytes());
     server.terminate();
     server.end();
     let log = log.join().unwrap();

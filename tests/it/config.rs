@@ -22,6 +22,8 @@ async fn what_is_wrong_is_named() {
         "rate_limit = 5",
         "[rate_limit]\nstore = \"rediss://user:hunter2@host\"",
         "[rate_limit]\nstore = \"hunter2\"",
+        "[metrics]\nlisten = 9464\nlisen = \"\"",
+        "[metrics]\nlisten = \"9464\"",
         "[limits]\nconnections = 0\nhead_bytes = 1023\nheaders = 9",
         "[limits]\nconnections = 1000001\nhead_bytes = 262145\nheaders = \"100\"",
         "[limits]\nhead_timeout = \"99ms\"\nbody_timeout = 30\nidle_timeout = \"1h\"",
@@ -80,6 +82,8 @@ async fn every_key_is_taken() {
         head_timeout = "100ms"
         body_timeout = "1m"
         idle_timeout = "5m"
+        [metrics]
+        listen = "[::1]:9464"
         [rate_limit]
         per_second = 0
         per_minute = 0x10

@@ -28,6 +28,25 @@ async fn a_pass_is_204_or_200_with_data() {
 }
 
 #[tokio::test]
+async fn a_valid_traceparent_gives_the_trace_id_and_any_other_is_ignored() {
+    let api = api("").await;
+    let trace_id = |traceparent: &'static str| {
+        let mut request = request("POST", VALIDATE, fake("internal"));
+        request.headers_mut().insert("traceparent", traceparent.parse().unwrap());
+        let answer = send(&api, request);
+        async move {
+            let error = answer.await.error(500);
+            error["trace_id"].as_str().unwrap().to_owned()
+        }
+    };
+    let taken = trace_id("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00").await;
+    assert_eq!(taken, "4bf92f35-77b3-4da6-a3ce-929d0e0e4736");
+    let malformed = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
+    let (first, second) = (trace_id(malformed).await, trace_id(malformed).await);
+    assert!(first != taken && second != taken && first != second, "{first} {second}");
+}
+
+#[tokio::test]
 async fn every_cause_has_its_status() {
     let api = api("").await;
     for cause in bonafide_core::Cause::ALL {
@@ -366,6 +385,8 @@ async fn every_answer_has_the_headers_and_the_body_that_the_openapi_document_say
         (schema, 404, request("GET", "/v1/hood/providers/1/schema", "")),
         ("/openapi.json", 200, request("GET", "/openapi.json", "")),
         ("/openapi.json", 405, request("POST", "/openapi.json", "")),
+        ("/metrics", 401, without_token("GET", "/metrics")),
+        ("/metrics", 405, request("POST", "/metrics", "")),
         ("/healthz", 200, without_token("GET", "/healthz")),
         ("/readyz", 405, without_token("POST", "/readyz")),
     ] {

@@ -426,6 +426,7 @@ async fn a_log_that_nobody_reads_keeps_nobody_from_being_served() {
     // More lines than the pipe and the queue hold.
     const TIMES: usize = 16_000;
     let mut server = serve(&[]);
+    let token = server.token.clone().unwrap();
     ask_often(&server, TIMES).await;
     // From here on somebody reads.
     let log = server.log();
@@ -441,6 +442,8 @@ async fn a_log_that_nobody_reads_keeps_nobody_from_being_served() {
     }
     assert_eq!(written + lost, TIMES, "every line is there, or is told to be missing");
     assert!(lost > 0, "nothing was proved: all of {TIMES} lines found room");
+    let metrics = server.ask("GET", "/metrics", &token, "").await;
+    assert!(metrics.contains(&format!("\nbonafide_log_lines_lost_total {lost}\n")), "{metrics}");
     ask_often(&server, 1).await;
     log.wait_for(ANSWERED);
     server.terminate();

@@ -312,6 +312,35 @@ async fn every_line_of_a_request_bears_its_trace_id_and_none_a_secret() {
     assert_eq!(answered[9]["provider_status"], 401);
 }
 
+#[tokio::test]
+async fn the_trace_of_the_caller_is_taken_over_and_goes_no_further() {
+    let upstream = Upstream::listen().await;
+    let mut server = Server::start(&mut upstream.serve());
+    let (address, token) = (server.address, server.token.take().unwrap());
+    let log = server.log();
+    let question = question();
+    let request = format!(
+        "POST {VALIDATE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+         traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: vendor=opaque\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{question}",
+        question.len()
+    );
+    let asking = tokio::spawn(async move { send_raw(address, &request).await });
+    let (mut stream, heard) = upstream.heard().await;
+    accept(&mut stream).await;
+    let answer = String::from_utf8(asking.await.unwrap()).unwrap();
+    let trace_id = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
+    assert!(answer.contains(&format!("x-trace-id: {trace_id}\r\n")), "{answer}");
+    let line: Value = serde_json::from_str(&log.wait_for("Answered a request.")).unwrap();
+    assert_eq!(line["span"]["trace_id"], trace_id);
+    let heard = heard.to_ascii_lowercase();
+    for inside in ["traceparent", "tracestate", "4bf92f35"] {
+        assert!(!heard.contains(inside), "{heard}");
+    }
+    server.terminate();
+    server.end();
+}
+
 /// A standard error that holds nothing, to stand in for one that is read elsewhere.
 fn spare_stderr() -> ChildStderr {
     let mut child = Command::new("true").stderr(Stdio::piped()).spawn().unwrap();

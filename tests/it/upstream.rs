@@ -34,10 +34,18 @@ impl Upstream {
 
     /// Waits until it is asked.
     pub(crate) async fn asked(&self) -> TcpStream {
+        self.heard().await.0
+    }
+
+    /// Waits until it is asked, and tells how.
+    pub(crate) async fn heard(&self) -> (TcpStream, String) {
         let accepted = timeout(HANGS, self.0.accept()).await.expect("the provider is not asked");
         let (mut stream, _) = accepted.unwrap();
-        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
-        stream
+        let mut heard = vec![0; 1024];
+        let length = stream.read(&mut heard).await.unwrap();
+        assert!(length > 0);
+        heard.truncate(length);
+        (stream, String::from_utf8(heard).unwrap())
     }
 }
 

@@ -30,6 +30,22 @@ pub(super) fn paths(checks: &Checks) -> Value {
                 ),
             })),
         }},
+        "/metrics": {"get": {
+            "operationId": "getMetrics",
+            "tags": [SERVICE],
+            "summary": "What Prometheus scrapes",
+            "description": "Counters, gauges and latencies of the process in the text format of Prometheus. It does not count for the rate.",
+            "responses": guarded(json!({
+                "200": {
+                    "description": "The metrics.",
+                    "headers": headers(&EVERY),
+                    "content": {"text/plain; version=0.0.4; charset=utf-8": {
+                        "schema": {"type": "string"},
+                        "example": "# HELP bonafide_connections Connections of clients that are open.\n# TYPE bonafide_connections gauge\nbonafide_connections 1\n",
+                    }},
+                },
+            })),
+        }},
         "/healthz": {"get": alive("getHealth", "Whether the process lives")},
         "/readyz": {"get": alive("getReadiness", "Whether the process takes requests")},
     })

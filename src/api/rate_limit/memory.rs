@@ -53,6 +53,7 @@ impl Memory {
                 counter.used += 1;
             }
             Quota {
+                window: window.length(),
                 limit: window.limit.into(),
                 remaining: window.limit.saturating_sub(counter.used).into(),
                 reset: counter.end.saturating_duration_since(now),

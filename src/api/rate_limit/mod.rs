@@ -5,6 +5,8 @@ mod redis;
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
 use self::memory::Memory;
 use self::redis::Redis;
 use crate::StartError;
@@ -15,6 +17,8 @@ pub(crate) struct RateLimiter {
     memory: Memory,
     /// Where replicas count together. While it fails, each counts by itself.
     redis: Option<Redis>,
+    /// How often it failed.
+    failures: Counter,
 }
 
 /// Whether a request may go on.
@@ -26,12 +30,15 @@ pub(crate) enum Decision {
     Limited {
         /// When a request is admitted again.
         wait: Duration,
+        /// How long the window lasts that is waited for.
+        window: Duration,
     },
 }
 
 /// What is left in the window with the fewest left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
+    pub(crate) window: Duration,
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
     pub(crate) reset: Duration,
@@ -60,7 +67,12 @@ impl RateLimiter {
                 Some(Redis::connect(url, windows).await.map_err(StartError::Store)?)
             }
         };
-        Ok(Self { memory, redis })
+        Ok(Self { memory, redis, failures: Counter::default() })
+    }
+
+    /// How often the shared store did not count, and this process did so by itself.
+    pub(crate) fn failures(&self) -> &Counter {
+        &self.failures
     }
 
     /// Counts one request of this account, unless it is one too many. A request that one window refuses does not
@@ -70,6 +82,7 @@ impl RateLimiter {
             match redis.count(account).await {
                 Ok(decision) => return decision,
                 Err(error) => {
+                    self.failures.inc();
                     tracing::warn!(error, "Redis does not count; this process counts by itself.");
                 }
             }
@@ -83,7 +96,9 @@ fn decide(limited: bool, windows: impl IntoIterator<Item = Quota>) -> Decision {
     let windows = windows.into_iter();
     if limited {
         let exhausted = windows.filter(|window| window.remaining == 0);
-        Decision::Limited { wait: exhausted.map(|window| window.reset).max().unwrap_or_default() }
+        let last = exhausted.max_by_key(|window| window.reset);
+        let (wait, window) = last.map(|window| (window.reset, window.window)).unwrap_or_default();
+        Decision::Limited { wait, window }
     } else {
         Decision::Admitted(
             windows.min_by_key(|window| (window.remaining, std::cmp::Reverse(window.reset))),

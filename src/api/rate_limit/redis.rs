@@ -91,6 +91,7 @@ impl Redis {
         };
         let quotas =
             self.windows.iter().zip(counted.chunks_exact(2)).map(|(window, counted)| Quota {
+                window: Duration::from_secs(window.seconds.into()),
                 limit: window.limit.into(),
                 remaining: counted.first().copied().unwrap_or_default(),
                 reset: Duration::from_millis(counted.last().copied().unwrap_or_default()),
@@ -169,7 +170,8 @@ mod tests {
         let config = RateLimit { per_second: 0, per_minute: 1, store: Store::Redis(url(port)) };
         let limiter = RateLimiter::new(&config).await.unwrap();
         let Decision::Admitted(Some(quota)) = limiter.count("a").await else { panic!("refused") };
-        assert_eq!(quota, Quota { limit: 1, remaining: 1, reset: Duration::from_millis(900) });
+        let (window, reset) = (Duration::from_mins(1), Duration::from_millis(900));
+        assert_eq!(quota, Quota { window, limit: 1, remaining: 1, reset });
         gone.join().unwrap();
         assert!(matches!(
             limiter.count("a").await,
@@ -219,10 +221,11 @@ mod tests {
         }
         assert_eq!(remaining, [(3, 2), (3, 1), (3, 0)]);
         for _ in 0..5 {
-            let Decision::Limited { wait } = redis.count("a").await.unwrap() else {
+            let Decision::Limited { wait, window } = redis.count("a").await.unwrap() else {
                 panic!("admitted")
             };
             assert!(wait > Duration::from_mins(1) && wait <= Duration::from_hours(1));
+            assert_eq!(window, Duration::from_hours(1));
         }
         let mut connection = redis.connection.clone();
         let used: u64 = ::redis::cmd("GET")

@@ -13,6 +13,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::io::InspectReader;
@@ -26,17 +27,19 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How many headers the HTTP library takes unless it is told a number, for which it would allocate with each request.
 const USUAL_HEADERS: usize = 100;
 
-/// Serves until `stop` is ready, then finishes what is in flight, for as long as `patience` lasts.
+/// Serves until `stop` is ready, then finishes what is in flight, for as long as `patience` lasts. `connections` says how
+/// many are open.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
+    connections: Gauge,
     stop: impl Future<Output = ()>,
     patience: Duration,
 ) {
     let open = GracefulShutdown::new();
     tokio::select! {
-        () = accept_all(&listener, &router, limits, &open) => {}
+        () = accept_all(&listener, &router, limits, connections, &open) => {}
         () = stop => {}
     }
     drop(listener);
@@ -50,10 +53,11 @@ async fn accept_all(
     listener: &TcpListener,
     router: &Router,
     limits: Limits,
+    connections: Gauge,
     open: &GracefulShutdown,
 ) {
     let http = http(limits);
-    let seats = Seats::new(limits.connections);
+    let seats = Seats::new(limits.connections, connections);
     let mut fails = false;
     for number in 0.. {
         let stream = loop {

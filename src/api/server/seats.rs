@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -16,6 +17,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Seats {
     free: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<Progress>>>,
+    count: Gauge,
 }
 
 /// The right of one connection to be open. It ends with the connection.
@@ -28,13 +30,15 @@ pub(super) struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.seats.taken().remove(&self.number);
+        self.seats.count.dec();
     }
 }
 
 impl Seats {
-    pub(super) fn new(count: usize) -> Arc<Self> {
-        let free = Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { free, taken: Mutex::default() })
+    /// As many seats, of which `count` says how many are taken.
+    pub(super) fn new(seats: usize, count: Gauge) -> Arc<Self> {
+        let free = Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self { free, taken: Mutex::default(), count })
     }
 
     /// Takes a seat. Where none is free, the connection that has kept the server waiting longest loses its own; where
@@ -48,6 +52,7 @@ impl Seats {
             // Nobody ever closes the semaphore.
             if let Ok(Ok(permit)) = timeout(PAUSE, free).await {
                 self.taken().insert(number, Arc::clone(progress));
+                self.count.inc();
                 return Seat { number, seats: Arc::clone(self), _permit: permit };
             }
         }
