@@ -17,7 +17,7 @@ use crate::api::error::{ApiError, whole_seconds};
 use crate::api::rate_limit::{Decision, Quota};
 use crate::api::trace::{Remarks, TraceId};
 use crate::api::{Api, LARGEST_BODY};
-use crate::check::{NOT_VALID, Report};
+use crate::check::{Caller, NOT_VALID, Report};
 
 const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -49,7 +49,7 @@ pub(crate) async fn validate(
     };
     let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
         Ok(body) => {
-            let report = api.0.checks.run(body, trace_id).await;
+            let report = api.0.checks.run(body, Caller::Account(&account), trace_id).await;
             (remarks(&report), answer(report))
         }
         Err(error) => (Remarks::default(), error.into_response()),

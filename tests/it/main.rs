@@ -15,6 +15,7 @@ mod config;
 mod egress;
 mod examples;
 mod fake;
+mod flights;
 mod fuzz;
 mod generated;
 mod guide;
