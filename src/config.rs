@@ -14,7 +14,7 @@ use std::time::Duration;
 use bonafide_core::egress::{MAIL_PORTS, Policy};
 use bonafide_core::{
     Descriptor, Destination, Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig,
-    ProviderValidator,
+    ProviderLimits, ProviderValidator,
 };
 use bonafide_registry::Registry;
 use ipnet::IpNet;
@@ -42,7 +42,15 @@ pub(crate) struct Config {
     pub(crate) rate_limit: RateLimit,
     egress: Egress,
     providers: BTreeMap<&'static str, ProviderConfig>,
+    provider_limits: BTreeMap<&'static str, GivenLimits>,
     origins: HashMap<String, Origin>,
+}
+
+/// The limits of a provider that are configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct GivenLimits {
+    max_concurrent: Option<u32>,
+    max_per_second: Option<u32>,
 }
 
 /// Who may ask, and the digest of the token that proves it.
@@ -425,7 +433,11 @@ impl Config {
             ("limits", self.limits != other.limits),
             ("rate_limit", self.rate_limit != other.rate_limit),
             ("egress", self.egress != other.egress),
-            ("providers", self.providers != other.providers),
+            (
+                "providers",
+                (&self.providers, &self.provider_limits)
+                    != (&other.providers, &other.provider_limits),
+            ),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
@@ -435,6 +447,28 @@ impl Config {
     /// How a provider is asked.
     pub(crate) fn provider(&self, descriptor: &Descriptor) -> Option<&ProviderConfig> {
         self.providers.get(descriptor.name)
+    }
+
+    /// How much a provider may be asked: what is configured, and else what holds for the provider's own hosts.
+    /// In the sandbox there are none of those.
+    pub(crate) fn provider_limits(
+        &self,
+        validator: &dyn ProviderValidator,
+        is_sandbox: bool,
+    ) -> ProviderLimits {
+        let descriptor = validator.descriptor();
+        let configured = self.provider(descriptor).map(|config| config.base_urls.as_slice());
+        let is_own = |url: &Url| {
+            let own = descriptor.base_urls().iter().filter_map(|own| Url::parse(own.url).ok());
+            own.into_iter().any(|own| own.host() == url.host())
+        };
+        let is_asked = !is_sandbox && configured.unwrap_or_default().iter().any(is_own);
+        let default = if is_asked { validator.limits() } else { ProviderLimits::NONE };
+        let given = self.provider_limits.get(descriptor.name).copied().unwrap_or_default();
+        ProviderLimits {
+            max_concurrent: given.max_concurrent.unwrap_or(default.max_concurrent),
+            max_per_second: given.max_per_second.unwrap_or(default.max_per_second),
+        }
     }
 
     /// The longest that any check may take.
@@ -453,6 +487,7 @@ struct Reader<'a> {
     rate_limit: RateLimit,
     egress: Egress,
     providers: BTreeMap<&'static str, ProviderConfig>,
+    provider_limits: BTreeMap<&'static str, GivenLimits>,
     origins: HashMap<String, Origin>,
     problems: Vec<String>,
 }
@@ -485,6 +520,7 @@ impl<'a> Reader<'a> {
             rate_limit: RateLimit { per_second: 10, per_minute: 150, store: Store::Memory },
             egress: Egress { allow: Vec::new(), ports: MAIL_PORTS.to_vec(), extra_ca: Vec::new() },
             providers,
+            provider_limits: BTreeMap::new(),
             origins: HashMap::new(),
             problems,
         }
@@ -651,8 +687,16 @@ impl<'a> Reader<'a> {
     ) -> Option<Result<(), String>> {
         let config = self.providers.get_mut(descriptor.name)?;
         let named_by_settings = descriptor.destination == Destination::NamedBySettings;
-        if key == "timeout" {
-            return Some(entry.duration().map(|timeout| config.timeout = timeout));
+        let limits = self.provider_limits.entry(descriptor.name).or_default();
+        match key {
+            "timeout" => return Some(entry.duration().map(|timeout| config.timeout = timeout)),
+            "max_concurrent" => {
+                return Some(entry.number().map(|number| limits.max_concurrent = Some(number)));
+            }
+            "max_per_second" => {
+                return Some(entry.number().map(|number| limits.max_per_second = Some(number)));
+            }
+            _ => {}
         }
         if key == "implicit_tls_ports" && named_by_settings {
             let ports = entry.list(port, "port numbers");
@@ -722,7 +766,10 @@ impl<'a> Reader<'a> {
         .into();
         for descriptor in self.registry.iter().map(ProviderValidator::descriptor) {
             let name = descriptor.name;
-            keys.push(format!("providers.{name}.timeout"));
+            keys.extend(
+                ["timeout", "max_concurrent", "max_per_second"]
+                    .map(|key| format!("providers.{name}.{key}")),
+            );
             match descriptor.destination {
                 Destination::BuiltIn(base_urls) => {
                     keys.extend(
@@ -782,6 +829,7 @@ impl<'a> Reader<'a> {
             rate_limit: self.rate_limit,
             egress: self.egress,
             providers: self.providers,
+            provider_limits: self.provider_limits,
             origins: self.origins,
         })
     }

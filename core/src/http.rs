@@ -17,6 +17,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
+use crate::dial::is_ours;
 use crate::egress::Forbidden;
 use crate::failure::{Cause, Failure};
 use crate::pointer;
@@ -254,13 +255,14 @@ impl Broken {
     /// The text of a `reqwest` error may hold the URL, so only its kind is kept.
     fn of(error: &reqwest::Error) -> Self {
         let mut source = error.source();
+        let mut fault_is_ours = false;
         while let Some(cause) = source {
             let final_failure =
                 if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
                     Some(Failure::unexpected_response().note("the answer is not HTTP"))
                 } else if cause.downcast_ref::<Forbidden>().is_some() {
                     let note = "the egress policy forbids the address of the built-in host";
-                    Some(Failure::provider_unavailable().note(note))
+                    Some(Failure::provider_unavailable().note(note).ours())
                 } else if is_tls_failure(cause) {
                     Some(Failure::provider_unavailable().note("TLS failed"))
                 } else {
@@ -269,13 +271,16 @@ impl Broken {
             if let Some(failure) = final_failure {
                 return Self { failure, nothing_was_sent: false };
             }
+            fault_is_ours |= cause.downcast_ref::<std::io::Error>().is_some_and(is_ours);
             source = cause.source();
         }
         // A host that swallows packets would do so again, until the deadline.
         let nothing_was_sent = error.is_connect() && !error.is_timeout();
         let note =
             if error.is_connect() { "connecting failed" } else { "the connection broke off" };
-        Self { failure: Failure::provider_unavailable().note(note), nothing_was_sent }
+        let failure = Failure::provider_unavailable().note(note);
+        let failure = if fault_is_ours { failure.ours() } else { failure };
+        Self { failure, nothing_was_sent }
     }
 }
 

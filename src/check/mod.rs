@@ -1,5 +1,6 @@
 //! One check, from the bytes of a request to a report. The API and the command both go through here.
 
+pub(crate) mod courtesy;
 mod flights;
 mod key;
 mod report;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bonafide_core::{
-    CheckedSettings, Descriptor, Environment, Failure, Outcome, ProviderValidator,
+    CheckedSettings, Descriptor, Environment, Failure, Outcome, ProviderLimits, ProviderValidator,
 };
 use bonafide_registry::Registry;
 use futures_util::FutureExt as _;
@@ -19,8 +20,9 @@ use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use self::courtesy::{Courtesy, Held, Patience};
 use self::flights::Flights;
-use self::key::Keys;
+use self::key::{Key, Keys};
 pub(crate) use self::report::{Report, ReportDocument};
 use crate::request::{self, Accepted};
 
@@ -35,18 +37,21 @@ pub(crate) struct Checks {
     registry: Registry,
     environment: Environment,
     keys: Keys,
-    providers: Arc<HashMap<&'static str, Provider>>,
+    providers: Arc<HashMap<&'static str, Shared>>,
 }
 
 /// What the checks of one provider share.
-#[derive(Default)]
-struct Provider {
-    flights: Flights<Result<Outcome, Failure>>,
+struct Shared {
+    flights: Flights<Result<Settled, Held>>,
+    courtesy: Arc<Courtesy>,
 }
 
-impl fmt::Debug for Provider {
+/// What the provider was found to say.
+type Settled = Result<Outcome, Failure>;
+
+impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Provider").finish_non_exhaustive()
+        formatter.debug_struct("Shared").field("courtesy", &self.courtesy).finish_non_exhaustive()
     }
 }
 
@@ -73,9 +78,18 @@ impl SchemaDefect {
 }
 
 impl Checks {
-    pub(crate) fn new(registry: Registry, environment: Environment) -> Self {
-        let ids = registry.iter().map(|validator| validator.descriptor().id);
-        let providers = ids.map(|id| (id, Provider::default())).collect();
+    /// Checks that ask each provider as much as `limits` says.
+    pub(crate) fn new(
+        registry: Registry,
+        environment: Environment,
+        limits: impl Fn(&dyn ProviderValidator) -> ProviderLimits,
+    ) -> Self {
+        let shared = |validator: &'static dyn ProviderValidator| {
+            let descriptor = validator.descriptor();
+            let courtesy = Arc::new(Courtesy::new(descriptor, limits(validator)));
+            (descriptor.id, Shared { flights: Flights::default(), courtesy })
+        };
+        let providers = registry.iter().map(shared).collect();
         Self { registry, environment, keys: Keys::new(), providers: Arc::new(providers) }
     }
 
@@ -135,34 +149,59 @@ impl Checks {
         let report = match accepted {
             Ok((validator, settings, key)) => {
                 let descriptor = validator.descriptor();
-                let check = || self.check(validator, settings, trace_id).boxed();
                 let result = match self.providers.get(descriptor.id) {
-                    Some(provider) => provider.flights.join(key, check).await,
-                    None => check().await,
+                    Some(shared) => {
+                        let courtesy = Arc::clone(&shared.courtesy);
+                        let patient = matches!(caller, Caller::Batch);
+                        let check = Check { validator, settings, key, patient, trace_id };
+                        let begin = || check.run(self.environment.clone(), courtesy).boxed();
+                        shared.flights.join(key, begin).await
+                    }
+                    None => Ok(Err(Failure::internal("the provider is not registered"))),
                 };
                 match result {
-                    Ok(outcome) => Report::passed(descriptor, &outcome, trace_id),
-                    Err(failure) => Report::failed(Some(descriptor), &failure, trace_id),
+                    Ok(Ok(outcome)) => Report::passed(descriptor, &outcome, trace_id),
+                    Ok(Err(failure)) => Report::failed(Some(descriptor), &failure, trace_id),
+                    Err(held) => Report::held(descriptor, held, trace_id),
                 }
             }
             Err(report) => report,
         };
         Report { elapsed: start.elapsed(), ..report }
     }
+}
 
-    /// Asks the provider.
-    fn check(
-        &self,
-        validator: &'static dyn ProviderValidator,
-        settings: CheckedSettings,
-        trace_id: Uuid,
-    ) -> impl Future<Output = Result<Outcome, Failure>> + Send + 'static {
-        let environment = self.environment.clone();
-        async move {
-            let context = environment.context(validator.descriptor(), trace_id);
-            let check = AssertUnwindSafe(validator.validate_settings(&context, settings));
-            // All who wait would share a panic, and those who come to it late would not know of it.
-            check.catch_unwind().await.unwrap_or_else(|_panic| Err(Failure::internal(PANICKED)))
+/// A check that nobody else is running.
+struct Check {
+    validator: &'static dyn ProviderValidator,
+    settings: CheckedSettings,
+    key: Key,
+    /// Whether it waits while the provider is left alone.
+    patient: bool,
+    trace_id: Uuid,
+}
+
+impl Check {
+    async fn run(self, environment: Environment, courtesy: Arc<Courtesy>) -> Result<Settled, Held> {
+        let descriptor = self.validator.descriptor();
+        let mut context = environment.context(descriptor, self.trace_id);
+        let (now, deadline) = (tokio::time::Instant::now(), context.deadline());
+        let patience = if self.patient {
+            Patience { alone: Some(deadline), line: None }
+        } else {
+            // Half of the time is left to ask in.
+            Patience { alone: None, line: Some(now + (deadline - now) / 2) }
+        };
+        let admission = courtesy.admit(self.key, patience).await?;
+        if self.patient {
+            // Waiting was not the provider's fault.
+            context = environment.context(descriptor, self.trace_id);
         }
+        let check = AssertUnwindSafe(self.validator.validate_settings(&context, self.settings));
+        // All who wait would share a panic, and those who come to it late would not know of it.
+        let settled = check.catch_unwind().await;
+        let settled = settled.unwrap_or_else(|_panic| Err(Failure::internal(PANICKED)));
+        admission.end(&settled);
+        Ok(settled)
     }
 }

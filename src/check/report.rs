@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::courtesy::Held;
 use super::{NOT_VALID, PANICKED};
 use crate::request;
 
@@ -73,6 +74,22 @@ impl Report {
             note: failure.remark(),
             ..Self::new(failure.cause().verdict(), provider, trace_id)
         }
+    }
+
+    pub(super) fn held(descriptor: &'static Descriptor, held: Held, trace_id: Uuid) -> Self {
+        let problem = held.problem(descriptor);
+        Self {
+            message: problem.text().to_owned(),
+            retry_after: Some(held.wait()),
+            note: Some(held.note()),
+            ..Self::new(problem.code().verdict(), Some(descriptor), trace_id)
+        }
+        .with(problem)
+    }
+
+    fn with(mut self, problem: Problem) -> Self {
+        self.problems.push(problem);
+        self
     }
 
     pub(super) fn refused(refused: request::Refused, trace_id: Uuid) -> Self {

@@ -505,6 +505,26 @@ async fn an_outage_in_the_middle_turns_nothing_into_a_rejection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_wait_until_an_outage_is_over() {
+    const LINES: usize = 200;
+    let mitto = Mitto::start().await;
+    mitto.fail(true);
+    mitto.release(10 * LINES);
+    let place = Place::new(Some(&mitto), lines(keys(LINES)));
+    let arguments = ["--output", "reports", "--concurrency", "4"];
+    let child = place.batch(&arguments).spawn().unwrap();
+    eventually("the provider is left alone", || place.lines("reports") >= 20).await;
+    mitto.fail(false);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let reports = reports(&std::fs::read(place.path("reports")).unwrap());
+    let verdicts = verdicts(&reports);
+    assert_eq!((reports.len(), verdicts.get("rejected")), (LINES, None));
+    // Those that opened the circuit, and those that were in flight with the last of them.
+    assert!((20..24).contains(&verdicts["inconclusive"]), "{verdicts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn interrupted_it_finishes_what_is_in_flight_and_says_how_to_go_on() {
     let upstream = Mitto::start().await;
     let place = Place::new(Some(&upstream), lines(keys(20)));

@@ -12,6 +12,7 @@ mod body;
 mod canary;
 mod cli;
 mod config;
+mod courtesy;
 mod egress;
 mod examples;
 mod fake;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 
@@ -92,6 +92,7 @@ pub(crate) struct Mitto {
 
 struct State {
     gate: Semaphore,
+    is_down: AtomicBool,
     /// How often each key was asked about.
     asked: Mutex<BTreeMap<String, usize>>,
     /// How many are asked about now, and at most so far.
@@ -104,6 +105,7 @@ impl Mitto {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             gate: Semaphore::new(0),
+            is_down: AtomicBool::new(false),
             asked: Mutex::default(),
             in_flight: Mutex::default(),
         });
@@ -120,6 +122,11 @@ impl Mitto {
     /// Lets so many more answers out.
     pub(crate) fn release(&self, answers: usize) {
         self.state.gate.add_permits(answers);
+    }
+
+    /// Answers that it fails, whatever it is asked, or does so no longer.
+    pub(crate) fn fail(&self, is_down: bool) {
+        self.state.is_down.store(is_down, Ordering::Relaxed);
     }
 
     /// Is not there any more, for those it keeps waiting either.
@@ -147,7 +154,15 @@ impl State {
             // The provider has gone.
             Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
         }
-        match key.split('-').next() {
+        if self.is_down.load(Ordering::Relaxed) {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        let mut words = key.split('-');
+        match words.next() {
+            Some("limited") => {
+                let wait = words.next().unwrap_or_default().to_owned();
+                (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, wait)]).into_response()
+            }
             Some("wrong") => StatusCode::UNAUTHORIZED.into_response(),
             Some("down") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             _ => ([(CONTENT_TYPE, "application/json")], RECEIPT).into_response(),

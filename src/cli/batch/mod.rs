@@ -63,7 +63,7 @@ pub(super) async fn run(
         None => Output::standard(),
     };
     let Earlier { done, summary } = output.read_back(&registry, sandbox)?;
-    let checks = Checks::new(registry, setup.environment);
+    let checks = setup.checks(registry);
     checks.warm_up().map_err(StartError::from)?;
     let signals = Signals::listen()?;
     if sandbox {
