@@ -44,7 +44,12 @@ impl Starts {
 
     fn add(&mut self, a_second: usize, now: Instant) {
         if a_second > 0 {
-            if self.0.len() == a_second {
+            // Those before the last second bind nobody, and a high limit must not fill the memory with them.
+            while self
+                .0
+                .front()
+                .is_some_and(|first| self.0.len() >= a_second || *first + SECOND <= now)
+            {
                 self.0.pop_front();
             }
             self.0.push_back(now);
@@ -163,5 +168,17 @@ mod tests {
         }
         assert_eq!(next(&starts, 0, now + 5 * SECOND), 5 * SECOND);
         assert_eq!(starts.next(0, 1000, now), now);
+    }
+
+    #[test]
+    fn a_high_limit_does_not_fill_the_memory() {
+        let mut now = Instant::now();
+        let mut starts = Starts::default();
+        for _ in 0..1000 {
+            starts.add(usize::MAX, now);
+            now += SECOND / 10;
+        }
+        assert_eq!(starts.0.len(), 10);
+        assert_eq!(starts.next(usize::MAX, 1000, now), now);
     }
 }
