@@ -889,3 +889,36 @@ fn parse_store(text: &str) -> Result<Store, String> {
         _ => Err("it must be `memory` or `redis://host:port/db`".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `max_concurrent` and `max_per_second` of a provider, outside the sandbox and in it.
+    fn limits(name: &str, file: &str) -> [(u32, u32); 2] {
+        let registry = Registry::collect(include_str!("../Cargo.toml")).unwrap();
+        let config = Config::read(&registry, Some(File::inline(file)), []).unwrap();
+        let validator =
+            registry.iter().find(|validator| validator.descriptor().name == name).unwrap();
+        [false, true].map(|is_sandbox| {
+            let limits = config.provider_limits(validator, is_sandbox);
+            (limits.max_concurrent, limits.max_per_second)
+        })
+    }
+
+    #[test]
+    fn documented_limits_hold_for_the_providers_own_hosts_and_configured_ones_everywhere() {
+        for (name, expected) in
+            [("mailgun", (100, 5)), ("twilio", (100, 0)), ("mitto", (100, 0)), ("smtp", (0, 0))]
+        {
+            assert_eq!(limits(name, ""), [expected, (0, 0)], "{name}");
+        }
+        let elsewhere = "[providers.twilio]\nbase_url = \"https://proxy.example.com\"\n";
+        assert_eq!(limits("twilio", elsewhere), [(0, 0); 2]);
+        let given = elsewhere.to_owned() + "max_per_second = 7\n";
+        assert_eq!(limits("twilio", &given), [(0, 7); 2]);
+        let none = "[providers.mailgun]\nmax_concurrent = 0\nmax_per_second = 0\n";
+        assert_eq!(limits("mailgun", none), [(0, 0); 2]);
+        assert_eq!(limits("smtp", "[providers.smtp]\nmax_concurrent = 9\n"), [(9, 0); 2]);
+    }
+}

@@ -525,6 +525,46 @@ async fn lines_wait_until_an_outage_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_waits_for_an_outage_gives_up_after_its_time() {
+    const LINES: usize = 24;
+    let mitto = Mitto::start().await;
+    mitto.fail(true);
+    mitto.release(LINES);
+    let place = Place::new(Some(&mitto), lines(keys(LINES)));
+    let mut command = place.batch(&["--concurrency", "4"]);
+    command.env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "2s");
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let reports = reports(&output.stdout);
+    assert_eq!(verdicts(&reports), BTreeMap::from([("inconclusive", LINES)]));
+    let message = |report: &Value| report["errors"][0]["message"].as_str().unwrap().to_owned();
+    let gave_up: Vec<&Value> =
+        reports.values().filter(|report| message(report).contains("stopped asking")).collect();
+    assert!(!gave_up.is_empty());
+    assert_eq!(mitto.asked().len(), LINES - gave_up.len());
+    for report in gave_up {
+        assert!(report["elapsed_ms"].as_u64().unwrap() >= 2000, "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_limit_leaves_no_line_without_a_verdict() {
+    const LINES: usize = 40;
+    let mitto = Mitto::start().await;
+    mitto.release(LINES);
+    let place = Place::new(Some(&mitto), lines(keys(LINES)));
+    let mut command = place.batch(&["--concurrency", "40"]);
+    // The last ones wait for longer than half of what a check may take.
+    command
+        .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "3s")
+        .env("BONAFIDE_PROVIDERS__MITTO__MAX_PER_SECOND", "15")
+        .env("BONAFIDE_PROVIDERS__MITTO__MAX_CONCURRENT", "3");
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(verdicts(&reports(&output.stdout)), BTreeMap::from([("valid", LINES)]));
+    assert!(mitto.in_flight().1 <= 3, "{:?}", mitto.in_flight());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn interrupted_it_finishes_what_is_in_flight_and_says_how_to_go_on() {
     let upstream = Mitto::start().await;
     let place = Place::new(Some(&upstream), lines(keys(20)));
