@@ -14,7 +14,7 @@ use std::time::Duration;
 use bonafide_core::egress::{MAIL_PORTS, Policy};
 use bonafide_core::{
     Descriptor, Destination, Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig,
-    ProviderValidator,
+    ProviderLimits, ProviderValidator,
 };
 use bonafide_registry::Registry;
 use ipnet::IpNet;
@@ -44,7 +44,15 @@ pub(crate) struct Config {
     pub(crate) rate_limit: RateLimit,
     egress: Egress,
     providers: BTreeMap<&'static str, ProviderConfig>,
+    provider_limits: BTreeMap<&'static str, GivenLimits>,
     origins: HashMap<String, Origin>,
+}
+
+/// The limits of a provider that are configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct GivenLimits {
+    max_concurrent: Option<u32>,
+    max_per_second: Option<u32>,
 }
 
 /// Who may ask, and the digest of the token that proves it.
@@ -435,7 +443,11 @@ impl Config {
             ("limits", self.limits != other.limits),
             ("rate_limit", self.rate_limit != other.rate_limit),
             ("egress", self.egress != other.egress),
-            ("providers", self.providers != other.providers),
+            (
+                "providers",
+                (&self.providers, &self.provider_limits)
+                    != (&other.providers, &other.provider_limits),
+            ),
         ]
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
@@ -445,6 +457,28 @@ impl Config {
     /// How a provider is asked.
     pub(crate) fn provider(&self, descriptor: &Descriptor) -> Option<&ProviderConfig> {
         self.providers.get(descriptor.name)
+    }
+
+    /// How much a provider may be asked: what is configured, and else what holds for the provider's own hosts.
+    /// In the sandbox there are none of those.
+    pub(crate) fn provider_limits(
+        &self,
+        validator: &dyn ProviderValidator,
+        is_sandbox: bool,
+    ) -> ProviderLimits {
+        let descriptor = validator.descriptor();
+        let configured = self.provider(descriptor).map(|config| config.base_urls.as_slice());
+        let is_own = |url: &Url| {
+            let own = descriptor.base_urls().iter().filter_map(|own| Url::parse(own.url).ok());
+            own.into_iter().any(|own| own.host() == url.host())
+        };
+        let is_asked = !is_sandbox && configured.unwrap_or_default().iter().any(is_own);
+        let default = if is_asked { validator.limits() } else { ProviderLimits::NONE };
+        let given = self.provider_limits.get(descriptor.name).copied().unwrap_or_default();
+        ProviderLimits {
+            max_concurrent: given.max_concurrent.unwrap_or(default.max_concurrent),
+            max_per_second: given.max_per_second.unwrap_or(default.max_per_second),
+        }
     }
 
     /// The longest that any check may take.
@@ -464,6 +498,7 @@ struct Reader<'a> {
     rate_limit: RateLimit,
     egress: Egress,
     providers: BTreeMap<&'static str, ProviderConfig>,
+    provider_limits: BTreeMap<&'static str, GivenLimits>,
     origins: HashMap<String, Origin>,
     problems: Vec<String>,
 }
@@ -497,6 +532,7 @@ impl<'a> Reader<'a> {
             rate_limit: RateLimit { per_second: 10, per_minute: 150, store: Store::Memory },
             egress: Egress { allow: Vec::new(), ports: MAIL_PORTS.to_vec(), extra_ca: Vec::new() },
             providers,
+            provider_limits: BTreeMap::new(),
             origins: HashMap::new(),
             problems,
         }
@@ -661,8 +697,16 @@ impl<'a> Reader<'a> {
     ) -> Option<Result<(), String>> {
         let config = self.providers.get_mut(descriptor.name)?;
         let named_by_settings = descriptor.destination == Destination::NamedBySettings;
-        if key == "timeout" {
-            return Some(entry.duration().map(|timeout| config.timeout = timeout));
+        let limits = self.provider_limits.entry(descriptor.name).or_default();
+        match key {
+            "timeout" => return Some(entry.duration().map(|timeout| config.timeout = timeout)),
+            "max_concurrent" => {
+                return Some(entry.number().map(|number| limits.max_concurrent = Some(number)));
+            }
+            "max_per_second" => {
+                return Some(entry.number().map(|number| limits.max_per_second = Some(number)));
+            }
+            _ => {}
         }
         if key == "implicit_tls_ports" && named_by_settings {
             let ports = entry.list(port, "port numbers");
@@ -733,7 +777,10 @@ impl<'a> Reader<'a> {
         .into();
         for descriptor in self.registry.iter().map(ProviderValidator::descriptor) {
             let name = descriptor.name;
-            keys.push(format!("providers.{name}.timeout"));
+            keys.extend(
+                ["timeout", "max_concurrent", "max_per_second"]
+                    .map(|key| format!("providers.{name}.{key}")),
+            );
             match descriptor.destination {
                 Destination::BuiltIn(base_urls) => {
                     keys.extend(
@@ -794,6 +841,7 @@ impl<'a> Reader<'a> {
             rate_limit: self.rate_limit,
             egress: self.egress,
             providers: self.providers,
+            provider_limits: self.provider_limits,
             origins: self.origins,
         })
     }
@@ -851,5 +899,38 @@ fn parse_store(text: &str) -> Result<Store, String> {
         }
         Ok(url) if url.scheme() == "redis" && url.has_host() => Ok(Store::Redis(url)),
         _ => Err("it must be `memory` or `redis://host:port/db`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `max_concurrent` and `max_per_second` of a provider, outside the sandbox and in it.
+    fn limits(name: &str, file: &str) -> [(u32, u32); 2] {
+        let registry = Registry::collect(include_str!("../Cargo.toml")).unwrap();
+        let config = Config::read(&registry, Some(File::inline(file)), []).unwrap();
+        let validator =
+            registry.iter().find(|validator| validator.descriptor().name == name).unwrap();
+        [false, true].map(|is_sandbox| {
+            let limits = config.provider_limits(validator, is_sandbox);
+            (limits.max_concurrent, limits.max_per_second)
+        })
+    }
+
+    #[test]
+    fn documented_limits_hold_for_the_providers_own_hosts_and_configured_ones_everywhere() {
+        for (name, expected) in
+            [("mailgun", (100, 5)), ("twilio", (100, 0)), ("mitto", (100, 0)), ("smtp", (0, 0))]
+        {
+            assert_eq!(limits(name, ""), [expected, (0, 0)], "{name}");
+        }
+        let elsewhere = "[providers.twilio]\nbase_url = \"https://proxy.example.com\"\n";
+        assert_eq!(limits("twilio", elsewhere), [(0, 0); 2]);
+        let given = elsewhere.to_owned() + "max_per_second = 7\n";
+        assert_eq!(limits("twilio", &given), [(0, 7); 2]);
+        let none = "[providers.mailgun]\nmax_concurrent = 0\nmax_per_second = 0\n";
+        assert_eq!(limits("mailgun", none), [(0, 0); 2]);
+        assert_eq!(limits("smtp", "[providers.smtp]\nmax_concurrent = 9\n"), [(9, 0); 2]);
     }
 }

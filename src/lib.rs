@@ -26,7 +26,9 @@ pub async fn router(manifest: &str, config: &str) -> Result<axum::Router, StartE
     let registry = Registry::collect(manifest)?;
     let config = config::Config::read(&registry, Some(config::File::inline(config)), [])?;
     let environment = config.environment(&registry)?;
-    let checks = check::Checks::new(registry, environment);
+    let checks = check::Checks::new(registry, environment, |validator| {
+        config.provider_limits(validator, false)
+    });
     Ok(api::router(api::Api::new(checks, &config, false).await?))
 }
 

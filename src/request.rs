@@ -22,9 +22,11 @@ const TRAILING_COMMA: &str = "nothing follows the comma";
 const CONTROL_CHARACTER: &str = "a control character stands inside a string";
 
 /// A request that nothing is wrong with.
-pub(crate) struct Accepted {
+pub(crate) struct Accepted<'a> {
     pub(crate) validator: &'static dyn ProviderValidator,
     pub(crate) settings: CheckedSettings,
+    /// The settings as they stand in the request.
+    pub(crate) submitted: &'a RawValue,
 }
 
 /// A request that is not worth asking a provider about.
@@ -44,11 +46,11 @@ impl Refused {
 }
 
 /// Reads a request and judges it, settings included, without asking anybody.
-pub(crate) fn read(
-    body: &[u8],
+pub(crate) fn read<'a>(
+    body: &'a [u8],
     registry: &Registry,
     environment: &Environment,
-) -> Result<Accepted, Refused> {
+) -> Result<Accepted<'a>, Refused> {
     let text = text(body).map_err(Refused::unreadable)?;
     let members = members(text).map_err(Refused::unreadable)?;
     let mut problems = Vec::new();
@@ -86,8 +88,10 @@ pub(crate) fn read(
         _ => None,
     };
     problems.extend(status.and_then(Result::err));
-    match settings {
-        Some((validator, settings)) if problems.is_empty() => Ok(Accepted { validator, settings }),
+    match (settings, members.settings) {
+        (Some((validator, settings)), Some(submitted)) if problems.is_empty() => {
+            Ok(Accepted { validator, settings, submitted })
+        }
         _ => Err(Refused {
             provider: validator.map(ProviderValidator::descriptor),
             problems,

@@ -119,6 +119,24 @@ pub enum Destination {
     NamedBySettings,
 }
 
+/// How much a provider lets one be asked; 0 stands for no such limit.
+///
+/// Holds for the provider's own hosts, all checks of a process together, unless the configuration says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderLimits {
+    /// How many checks may ask at a time.
+    pub max_concurrent: u32,
+    /// How many checks may begin in any one second.
+    pub max_per_second: u32,
+}
+
+impl ProviderLimits {
+    /// No limit at all.
+    pub const NONE: Self = Self { max_concurrent: 0, max_per_second: 0 };
+    /// For providers that document no number: a hundred at a time, which is caution of ours.
+    pub const CAUTIOUS: Self = Self { max_concurrent: 100, max_per_second: 0 };
+}
+
 /// Identity of a provider, and the documented exchanges that its tests, its sandbox and its page share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor {

@@ -131,7 +131,7 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 /// Whether a connection failed for a reason of this machine, which says nothing about the other one.
-fn is_ours(error: &std::io::Error) -> bool {
+pub(crate) fn is_ours(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
         error.kind(),

@@ -363,6 +363,7 @@ pub struct Failure {
     provider_status: Option<u16>,
     note: Option<&'static str>,
     other_region: bool,
+    ours: bool,
 }
 
 impl Failure {
@@ -375,6 +376,7 @@ impl Failure {
             provider_status: None,
             note: None,
             other_region: false,
+            ours: false,
         }
     }
 
@@ -472,6 +474,12 @@ impl Failure {
         self
     }
 
+    /// Says that it is this machine or its configuration that failed, not the provider.
+    pub(crate) fn ours(mut self) -> Self {
+        self.ours = true;
+        self
+    }
+
     fn change(mut self, change: impl FnOnce(Problem) -> Problem) -> Self {
         if let Some(first) = self.problems.first_mut() {
             *first = change(first.clone());
@@ -507,6 +515,12 @@ impl Failure {
     /// The remark for the log.
     pub fn remark(&self) -> Option<&'static str> {
         self.note
+    }
+
+    /// Whether this machine or its configuration failed, which says nothing about the provider.
+    #[doc(hidden)]
+    pub fn is_ours(&self) -> bool {
+        self.ours
     }
 
     pub(crate) fn asks_other_region(&self) -> bool {

@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::client::causes;
 use crate::context::Context;
+use crate::dial::is_ours;
 use crate::egress::Forbidden;
 use crate::failure::{Cause, Failure};
 use crate::pointer;
@@ -262,7 +263,11 @@ impl Broken {
         // A host that swallows packets would do so again, until the deadline.
         let nothing_was_sent = is_connect && !causes(error).any(<dyn Error>::is::<Elapsed>);
         let note = if is_connect { "connecting failed" } else { "the connection broke off" };
-        Self { failure: Failure::provider_unavailable().note(note), nothing_was_sent }
+        let failure = Failure::provider_unavailable().note(note);
+        let fault_is_ours =
+            causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(is_ours);
+        let failure = if fault_is_ours { failure.ours() } else { failure };
+        Self { failure, nothing_was_sent }
     }
 }
 
@@ -274,7 +279,7 @@ fn final_failure(cause: &(dyn Error + 'static)) -> Option<Failure> {
         Some(Failure::unexpected_response().note("the answer is too long"))
     } else if cause.is::<Forbidden>() {
         let note = "the egress policy forbids the address of the built-in host";
-        Some(Failure::provider_unavailable().note(note))
+        Some(Failure::provider_unavailable().note(note).ours())
     } else if cause.is::<rustls::Error>() {
         Some(Failure::provider_unavailable().note("TLS failed"))
     } else {

@@ -19,7 +19,9 @@ mod schema;
 mod settings;
 
 pub use crate::context::Context;
-pub use crate::descriptor::{AllowedRequest, BaseUrl, Descriptor, Destination, ProviderType};
+pub use crate::descriptor::{
+    AllowedRequest, BaseUrl, Descriptor, Destination, ProviderLimits, ProviderType,
+};
 pub use crate::dial::Field;
 pub use crate::environment::{
     Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig, Route,

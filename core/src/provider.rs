@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 
 use crate::async_trait;
 use crate::context::Context;
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Destination, ProviderLimits};
 use crate::environment::Environment;
 use crate::failure::{Cause, Failure, Problem};
 use crate::outcome::Outcome;
@@ -29,6 +29,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Who the provider is.
     const DESCRIPTOR: Descriptor;
+
+    /// How much the provider documents that it may be asked. Of no account where the settings name the host.
+    const LIMITS: ProviderLimits = ProviderLimits::CAUTIOUS;
 
     /// Rules that the schema cannot say, such as the shape of a key that belongs to another product.
     ///
@@ -50,6 +53,9 @@ pub trait Provider: Send + Sync + 'static {
 pub trait ProviderValidator: Send + Sync {
     /// Who the provider is.
     fn descriptor(&self) -> &'static Descriptor;
+
+    /// How much the provider's own hosts may be asked.
+    fn limits(&self) -> ProviderLimits;
 
     /// The schema of the provider's settings. Generating it takes a while; an [`Environment`] keeps it.
     fn settings_schema(&self) -> Result<SettingsSchema, SchemaError>;
@@ -73,6 +79,13 @@ pub trait ProviderValidator: Send + Sync {
 impl<P: Provider> ProviderValidator for P {
     fn descriptor(&self) -> &'static Descriptor {
         const { &P::DESCRIPTOR }
+    }
+
+    fn limits(&self) -> ProviderLimits {
+        match P::DESCRIPTOR.destination {
+            Destination::BuiltIn(_) => P::LIMITS,
+            Destination::NamedBySettings => ProviderLimits::NONE,
+        }
     }
 
     fn settings_schema(&self) -> Result<SettingsSchema, SchemaError> {

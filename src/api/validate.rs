@@ -17,7 +17,7 @@ use crate::api::error::{ApiError, whole_seconds};
 use crate::api::rate_limit::{Decision, Quota};
 use crate::api::trace::{Remarks, TraceId};
 use crate::api::{Api, LARGEST_BODY};
-use crate::check::{NOT_VALID, Report};
+use crate::check::{Caller, NOT_VALID, Report};
 #[cfg(feature = "opentelemetry")]
 use crate::telemetry;
 
@@ -52,7 +52,7 @@ pub(crate) async fn validate(
     };
     let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
         Ok(body) => {
-            let check = api.0.checks.run(body, trace_id);
+            let check = api.0.checks.run(body, Caller::Account(&account), trace_id);
             #[cfg(feature = "opentelemetry")]
             let check = telemetry::export::checking(check);
             let report = check.await;

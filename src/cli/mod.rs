@@ -13,12 +13,13 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_core::{Environment, ProviderValidator};
+use bonafide_core::{Environment, ProviderLimits, ProviderValidator};
 use bonafide_emulator::Sandbox;
 use bonafide_registry::Registry;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::check::Checks;
 use crate::config::{self, Config, ConfigError};
 use crate::token::NoRandomness;
 use crate::{StartError, telemetry};
@@ -191,6 +192,15 @@ struct Setup {
     sandbox: Option<Sandbox>,
 }
 
+impl Setup {
+    /// The checks that the commands run.
+    fn checks(&self, registry: Registry) -> Checks {
+        Checks::new(registry, self.environment.clone(), |validator| {
+            self.config.provider_limits(validator, self.sandbox.is_some())
+        })
+    }
+}
+
 impl Asking {
     fn configuration(&self, registry: &Registry) -> Result<Config, ConfigError> {
         let file = self.config.as_deref().map(config::File::open).transpose()?;
@@ -221,9 +231,11 @@ impl Asking {
     }
 }
 
-/// An environment for commands that ask nobody.
-fn offline_environment() -> Result<Environment, CommandError> {
-    Environment::builder().build().map_err(|error| CommandError::Usage(error.to_string()))
+/// Checks for commands that ask nobody.
+fn offline(registry: Registry) -> Result<Checks, CommandError> {
+    let environment = Environment::builder().build();
+    let environment = environment.map_err(|error| CommandError::Usage(error.to_string()))?;
+    Ok(Checks::new(registry, environment, |_| ProviderLimits::NONE))
 }
 
 /// Prints to standard output.

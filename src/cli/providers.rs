@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use bonafide_registry::Registry;
 
-use super::{CommandError, Format, offline_environment, pretty, print};
+use super::{CommandError, Format, offline, pretty, print};
 use crate::StartError;
 use crate::api::catalogue::{Catalogue, Setting};
-use crate::check::Checks;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -18,7 +17,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, registry: Registry) -> Result<ExitCode, CommandError> {
-    let checks = Checks::new(registry, offline_environment()?);
+    let checks = offline(registry)?;
     checks.warm_up().map_err(StartError::from)?;
     let catalogue = Catalogue::of(&checks, &[]);
     match arguments.format {

@@ -15,7 +15,6 @@ use super::reload::Reload;
 use super::{Asking, CommandError, Setup, print, tell};
 use crate::StartError;
 use crate::api::{self, Api};
-use crate::check::Checks;
 use crate::config::{Account, Limits};
 use crate::token::Token;
 
@@ -42,14 +41,15 @@ pub(super) async fn run(
     arguments: Arguments,
     registry: Registry,
 ) -> Result<ExitCode, CommandError> {
-    let Setup { mut config, environment, sandbox } = arguments.asking.set_up(&registry).await?;
+    let setup = arguments.asking.set_up(&registry).await?;
+    let checks = setup.checks(registry.clone());
+    let Setup { mut config, sandbox, .. } = setup;
     let mut welcome = String::new();
     if config.accounts.is_empty() {
         let token = Token::generate()?;
         config.accounts.push(Account { id: "local".into(), token_sha256: token.sha256() });
         welcome = format!("token: {}\n", token.reveal());
     }
-    let checks = Checks::new(registry.clone(), environment);
     let api = Api::new(checks, &config, sandbox.is_some()).await?;
     // From here on a signal is kept for us, so none is lost between the greeting and the first request.
     let signals = Signals::listen()?;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{Asking, CommandError, Format, plain, pretty, print};
 use crate::api::{LARGEST_BODY, whole_seconds};
-use crate::check::{Checks, Report, ReportDocument};
+use crate::check::{Caller, Report, ReportDocument};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -33,7 +33,8 @@ pub(super) async fn run(
     let setup = arguments.asking.set_up(&registry).await?;
     let body = read(arguments.file.as_deref())?;
     let sandbox = setup.sandbox.is_some();
-    let report = Checks::new(registry, setup.environment).run(body, Uuid::new_v4()).await;
+    let checks = setup.checks(registry);
+    let report = checks.run(body, Caller::Operator, Uuid::new_v4()).await;
     let text = match arguments.format {
         Format::Text => render(&report, sandbox),
         Format::Json => pretty(&ReportDocument::new(&report, sandbox))?,

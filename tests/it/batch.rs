@@ -6,105 +6,13 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use crate::cli::bonafide;
-use crate::upstream::{RECEIPT, lead_to};
-
-/// A Mitto that answers as often as it is allowed to, and as the keys say.
-struct Upstream {
-    address: SocketAddr,
-    state: Arc<State>,
-    server: JoinHandle<()>,
-}
-
-struct State {
-    gate: Semaphore,
-    /// How often each key was asked about.
-    asked: Mutex<BTreeMap<String, usize>>,
-    /// How many are asked about now, and at most so far.
-    in_flight: Mutex<(usize, usize)>,
-}
-
-impl Upstream {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let state = Arc::new(State {
-            gate: Semaphore::new(0),
-            asked: Mutex::default(),
-            in_flight: Mutex::default(),
-        });
-        let shared = Arc::clone(&state);
-        let answer = move |headers: HeaderMap| {
-            let state = Arc::clone(&shared);
-            async move { state.answer(headers["x-mitto-api-key"].to_str().unwrap()).await }
-        };
-        let router = Router::new().fallback(answer);
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, state, server }
-    }
-
-    /// Lets so many more answers out.
-    fn release(&self, answers: usize) {
-        self.state.gate.add_permits(answers);
-    }
-
-    /// How many are asked about now, and at most so far.
-    fn in_flight(&self) -> (usize, usize) {
-        *self.state.in_flight.lock().unwrap()
-    }
-
-    fn asked(&self) -> BTreeMap<String, usize> {
-        self.state.asked.lock().unwrap().clone()
-    }
-}
-
-impl State {
-    async fn answer(&self, key: &str) -> axum::response::Response {
-        let _in_flight = InFlight::new(self);
-        *self.asked.lock().unwrap().entry(key.to_owned()).or_default() += 1;
-        match self.gate.acquire().await {
-            Ok(permit) => permit.forget(),
-            // The provider has gone.
-            Err(_) => return StatusCode::BAD_GATEWAY.into_response(),
-        }
-        match key.split('-').next() {
-            Some("wrong") => StatusCode::UNAUTHORIZED.into_response(),
-            Some("down") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            _ => ([(CONTENT_TYPE, "application/json")], RECEIPT).into_response(),
-        }
-    }
-}
-
-/// A question that is not answered yet, nor given up by who asked it.
-struct InFlight<'a>(&'a State);
-
-impl<'a> InFlight<'a> {
-    fn new(state: &'a State) -> Self {
-        let mut in_flight = state.in_flight.lock().unwrap();
-        in_flight.0 += 1;
-        in_flight.1 = in_flight.1.max(in_flight.0);
-        Self(state)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.lock().unwrap().0 -= 1;
-    }
-}
+use crate::upstream::{Mitto, lead_to, question_about};
 
 /// A folder with an input, and what a run needs to ask `upstream`.
 struct Place {
@@ -113,7 +21,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(upstream: Option<&Upstream>, input: impl AsRef<[u8]>) -> Self {
+    fn new(upstream: Option<&Mitto>, input: impl AsRef<[u8]>) -> Self {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
             address: upstream.map(|upstream| upstream.address),
@@ -147,7 +55,7 @@ impl Place {
 }
 
 fn line(key: &str) -> String {
-    json!({"name": "x", "provider_id": "1004", "settings": {"api_key": key}}).to_string() + "\n"
+    question_about(key) + "\n"
 }
 
 fn lines(keys: impl IntoIterator<Item = impl AsRef<str>>) -> String {
@@ -356,7 +264,7 @@ fn ids_are_repeated_unless_they_could_hold_a_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_come_as_checks_end_and_while_the_input_goes_on() {
-    let upstream = Upstream::start().await;
+    let upstream = Mitto::start().await;
     let place = Place::new(Some(&upstream), "");
     let mut command = place.configured(bonafide(&["batch", "-"]));
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -382,7 +290,7 @@ async fn reports_come_as_checks_end_and_while_the_input_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_checks_run_at_a_time_and_no_more() {
-    let upstream = Upstream::start().await;
+    let upstream = Mitto::start().await;
     let place = Place::new(Some(&upstream), lines(keys(20)));
     let child = place.batch(&["--concurrency", "3"]).spawn().unwrap();
     eventually("three are asked about at a time", || upstream.in_flight().0 == 3).await;
@@ -395,7 +303,7 @@ async fn so_many_checks_run_at_a_time_and_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_killed_goes_on_without_losing_or_repeating_a_line() {
     const LINES: usize = 100;
-    let upstream = Upstream::start().await;
+    let upstream = Mitto::start().await;
     // Blank lines count, and lines that name nobody are lines too.
     let input: String = keys(LINES).iter().fold(String::new(), |text, key| {
         text + if key.ends_with('3') { "\n{}\n" } else { "" } + &line(key)
@@ -551,7 +459,7 @@ fn what_cannot_be_gone_on_with_is_left_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_do_not_write_to_one_file() {
-    let upstream = Upstream::start().await;
+    let upstream = Mitto::start().await;
     let place = Place::new(Some(&upstream), lines(keys(2)));
     let child = place.batch(&["--output", "reports"]).spawn().unwrap();
     eventually("the first is at work", || upstream.in_flight().0 == 2).await;
@@ -563,7 +471,7 @@ async fn two_runs_do_not_write_to_one_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_in_the_middle_turns_nothing_into_a_rejection() {
-    let upstream = Upstream::start().await;
+    let upstream = Mitto::start().await;
     // The provider fails for a while, recovers, and goes away altogether.
     let keys = (1..=40).map(|number| match number {
         11..=20 => format!("down-{number}"),
@@ -576,8 +484,7 @@ async fn an_outage_in_the_middle_turns_nothing_into_a_rejection() {
     upstream.release(32);
     eventually("as many are judged as are answered", || place.lines("reports") == 32).await;
     eventually("more are in flight", || upstream.in_flight().0 == 2).await;
-    upstream.server.abort();
-    upstream.state.gate.close();
+    upstream.go_away();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let reports = reports(&std::fs::read(place.path("reports")).unwrap());
@@ -598,8 +505,68 @@ async fn an_outage_in_the_middle_turns_nothing_into_a_rejection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_wait_until_an_outage_is_over() {
+    const LINES: usize = 200;
+    let mitto = Mitto::start().await;
+    mitto.fail(true);
+    mitto.release(10 * LINES);
+    let place = Place::new(Some(&mitto), lines(keys(LINES)));
+    let arguments = ["--output", "reports", "--concurrency", "4"];
+    let child = place.batch(&arguments).spawn().unwrap();
+    eventually("the provider is left alone", || place.lines("reports") >= 20).await;
+    mitto.fail(false);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let reports = reports(&std::fs::read(place.path("reports")).unwrap());
+    let verdicts = verdicts(&reports);
+    assert_eq!((reports.len(), verdicts.get("rejected")), (LINES, None));
+    // Those that opened the circuit, and those that were in flight with the last of them.
+    assert!((20..24).contains(&verdicts["inconclusive"]), "{verdicts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_waits_for_an_outage_gives_up_after_its_time() {
+    const LINES: usize = 24;
+    let mitto = Mitto::start().await;
+    mitto.fail(true);
+    mitto.release(LINES);
+    let place = Place::new(Some(&mitto), lines(keys(LINES)));
+    let mut command = place.batch(&["--concurrency", "4"]);
+    command.env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "2s");
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let reports = reports(&output.stdout);
+    assert_eq!(verdicts(&reports), BTreeMap::from([("inconclusive", LINES)]));
+    let message = |report: &Value| report["errors"][0]["message"].as_str().unwrap().to_owned();
+    let gave_up: Vec<&Value> =
+        reports.values().filter(|report| message(report).contains("stopped asking")).collect();
+    assert!(!gave_up.is_empty());
+    assert_eq!(mitto.asked().len(), LINES - gave_up.len());
+    for report in gave_up {
+        assert!(report["elapsed_ms"].as_u64().unwrap() >= 2000, "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_limit_leaves_no_line_without_a_verdict() {
+    const LINES: usize = 40;
+    let mitto = Mitto::start().await;
+    mitto.release(LINES);
+    let place = Place::new(Some(&mitto), lines(keys(LINES)));
+    let mut command = place.batch(&["--concurrency", "40"]);
+    // The last ones wait for longer than half of what a check may take.
+    command
+        .env("BONAFIDE_PROVIDERS__MITTO__TIMEOUT", "3s")
+        .env("BONAFIDE_PROVIDERS__MITTO__MAX_PER_SECOND", "15")
+        .env("BONAFIDE_PROVIDERS__MITTO__MAX_CONCURRENT", "3");
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(verdicts(&reports(&output.stdout)), BTreeMap::from([("valid", LINES)]));
+    assert!(mitto.in_flight().1 <= 3, "{:?}", mitto.in_flight());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn interrupted_it_finishes_what_is_in_flight_and_says_how_to_go_on() {
-    let upstream = Upstream::start().await;
+    let upstream = Mitto::start().await;
     let place = Place::new(Some(&upstream), lines(keys(20)));
     let arguments = ["--output", "reports", "--concurrency", "3"];
     let mut child = place.batch(&arguments).spawn().unwrap();

@@ -41,6 +41,7 @@ async fn what_is_wrong_is_named() {
         "[providers.smtp]\nbase_url = \"https://example.com\"\nimplicit_tls_ports = [\"x\"]",
         "[providers.mailgun]\ntimeout = \"50ms\"\neu_base_url = \"https://example.com/?a=1\"",
         "[providers.mailgun]\ntimeout = 15",
+        "[providers.mailgun]\nmax_concurrent = -1\nmax_per_second = \"5\"\nmax_per_minute = 300",
         "[[accounts]]",
         "[[accounts]]\nid = \"a\"\ntoken_sha256 = \"hunter2\"\ntokn = 1",
         "[accounts]\nid = \"a\"",
@@ -102,7 +103,10 @@ async fn every_key_is_taken() {
         [providers.smtp]
         implicit_tls_ports = [465, 8465]
         timeout = "100ms"
+        max_concurrent = 0
         [providers.fake]
+        max_concurrent = 10
+        max_per_second = 0x10
         "#
     );
     let _router = bonafide::router(MANIFEST, &config).await.unwrap();

@@ -69,6 +69,12 @@ fn post(token: &str, length: usize) -> String {
     )
 }
 
+/// A whole request that asks the provider.
+fn asking(token: &str) -> String {
+    let question = question();
+    post(token, question.len()) + &question
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_come_closes_the_connection_without_a_word() {
     let server = serve(&[("head_timeout", "1s"), ("idle_timeout", "5m")]);
@@ -275,7 +281,7 @@ async fn clients_that_vanish_leave_nothing_behind() {
     let mut server = Server::start(&mut upstream.serve());
     let (_log, token) = (server.log(), server.token.clone().unwrap());
     // What is opened for the first request of all stays.
-    let mut first = connect(server.address, &(post(&token, question().len()) + &question())).await;
+    let mut first = connect(server.address, &asking(&token)).await;
     upstream.asked().await.write_all(b"nonsense\r\n\r\n").await.unwrap();
     let mut buffer = [0; 1024];
     assert!(soon("an answer", first.read(&mut buffer)).await.unwrap() > 0);
@@ -286,8 +292,7 @@ async fn clients_that_vanish_leave_nothing_behind() {
     let mut clients = Vec::new();
     let mut asked = Vec::new();
     for _ in 0..50 {
-        clients
-            .push(connect(server.address, &(post(&token, question().len()) + &question())).await);
+        clients.push(connect(server.address, &asking(&token)).await);
         asked.push(upstream.asked().await);
         clients.push(connect(server.address, "").await);
         clients.push(connect(server.address, "GET /healthz HTTP/1.1\r\n").await);

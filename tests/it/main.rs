@@ -13,12 +13,14 @@ mod canary;
 mod cli;
 mod clock;
 mod config;
+mod courtesy;
 mod deploy;
 mod egress;
 mod examples;
 #[cfg(feature = "opentelemetry")]
 mod export;
 mod fake;
+mod flights;
 mod fuzz;
 mod generated;
 mod guide;

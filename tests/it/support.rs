@@ -40,6 +40,7 @@ pub(crate) async fn api(more: &str) -> Router {
     bonafide::router(MANIFEST, &config(more)).await.unwrap()
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

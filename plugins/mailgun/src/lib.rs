@@ -54,6 +54,10 @@ impl Provider for Mailgun {
         exchanges: include_str!("../exchanges.json"),
     };
 
+    // The domains API takes 300 requests a minute of one account: `source/api-domains.rst` of
+    // https://github.com/mailgun/documentation.
+    const LIMITS: ProviderLimits = ProviderLimits { max_per_second: 5, ..ProviderLimits::CAUTIOUS };
+
     fn check(&self, settings: &Settings) -> Vec<Problem> {
         let public = || {
             Problem::new(Cause::WrongCredentialKind)

@@ -76,7 +76,7 @@ const RATE: [&str; 3] = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLi
 
 #[cfg(test)]
 mod tests {
-    use bonafide_core::Environment;
+    use bonafide_core::{Environment, ProviderLimits};
     use bonafide_registry::Registry;
 
     use super::*;
@@ -87,6 +87,7 @@ mod tests {
         document(&Checks::new(
             Registry::collect(include_str!("../../../Cargo.toml")).unwrap(),
             environment,
+            |_| ProviderLimits::NONE,
         ))
     }
 

@@ -31,7 +31,7 @@ use super::serve::{SANDBOX, Signals};
 use super::{Asking, CommandError, tell};
 use crate::StartError;
 use crate::api::LARGEST_BODY;
-use crate::check::{Checks, Report, ReportDocument};
+use crate::check::{Caller, Checks, Report, ReportDocument};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -63,7 +63,7 @@ pub(super) async fn run(
         None => Output::standard(),
     };
     let Earlier { done, summary } = output.read_back(&registry, sandbox)?;
-    let checks = Checks::new(registry, setup.environment);
+    let checks = setup.checks(registry);
     checks.warm_up().map_err(StartError::from)?;
     let signals = Signals::listen()?;
     if sandbox {
@@ -259,8 +259,9 @@ impl Checker {
             Content::TooLong => (Identity::default(), too_long(trace_id)),
             Content::Body(body) => {
                 let identity = Identity::of(&body, &self.checks);
-                let check = AssertUnwindSafe(self.checks.run(body, trace_id)).catch_unwind();
-                let report = check.await.unwrap_or_else(|_panic| Report::defect(trace_id));
+                let check = AssertUnwindSafe(self.checks.run(body, Caller::Batch, trace_id));
+                let report =
+                    check.catch_unwind().await.unwrap_or_else(|_panic| Report::defect(trace_id));
                 (identity, report)
             }
         };

@@ -8,9 +8,8 @@ use std::process::ExitCode;
 use bonafide_registry::Registry;
 use clap::Subcommand;
 
-use super::{CommandError, offline_environment};
+use super::{CommandError, offline};
 use crate::StartError;
-use crate::check::Checks;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,7 +23,7 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: Command, registry: Registry) -> Result<ExitCode, CommandError> {
-    let checks = Checks::new(registry, offline_environment()?);
+    let checks = offline(registry)?;
     checks.warm_up().map_err(StartError::from)?;
     match command {
         Command::Export(arguments) => export::run(&arguments, &checks),

@@ -1,98 +1,15 @@
-//! One check, from the bytes of a request to a report. The API and the command both go through here.
+//! What a check came to, and how the command prints it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bonafide_core::{
-    Descriptor, Environment, Failure, Outcome, Problem, ProviderValidator, Verdict, Warning,
-};
-use bonafide_registry::Registry;
+use bonafide_core::{Descriptor, Failure, Outcome, Problem, Verdict, Warning};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
+use super::courtesy::Held;
+use super::{NOT_VALID, PANICKED};
 use crate::request;
-
-/// The message of a request that was refused before the provider was asked.
-pub(crate) const NOT_VALID: &str = "The request body is not valid.";
-
-/// Everything that a check needs. Made once a process.
-#[derive(Clone, Debug)]
-pub(crate) struct Checks {
-    registry: Registry,
-    environment: Environment,
-}
-
-/// A provider whose settings cannot be judged, found before the first request.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SchemaDefect(String);
-
-impl SchemaDefect {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl Checks {
-    pub(crate) fn new(registry: Registry, environment: Environment) -> Self {
-        Self { registry, environment }
-    }
-
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    pub(crate) fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
-    /// Compiles every schema, so that the first request does not wait for it and a broken one stops the start.
-    pub(crate) fn warm_up(&self) -> Result<(), SchemaDefect> {
-        for validator in self.registry.iter() {
-            self.environment
-                .schema_of(validator)
-                .map_err(|error| SchemaDefect(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// The schema of a provider's settings, as it is published.
-    pub(crate) fn published_schema(
-        &self,
-        validator: &dyn ProviderValidator,
-    ) -> Result<Value, SchemaDefect> {
-        let schema = self.environment.schema_of(validator);
-        let schema = schema.map_err(|error| SchemaDefect(error.to_string()))?;
-        Ok(schema.published(self.version(validator.descriptor())))
-    }
-
-    /// The version of the crate that brings the provider.
-    pub(crate) fn version(&self, descriptor: &Descriptor) -> &'static str {
-        // Whoever has a descriptor has it from the registry.
-        self.registry.version(descriptor.id).unwrap_or_default()
-    }
-
-    /// Judges a request body, asks the provider, and reports.
-    pub(crate) async fn run(&self, body: Zeroizing<Vec<u8>>, trace_id: Uuid) -> Report {
-        let start = Instant::now();
-        let request = request::read(&body, &self.registry, &self.environment);
-        // Nothing is held while the provider is waited for, least of all a second copy of the secrets.
-        drop(body);
-        let report = match request {
-            Ok(accepted) => {
-                let descriptor = accepted.validator.descriptor();
-                let context = self.environment.context(descriptor, trace_id);
-                match accepted.validator.validate_settings(&context, accepted.settings).await {
-                    Ok(outcome) => Report::passed(descriptor, &outcome, trace_id),
-                    Err(failure) => Report::failed(Some(descriptor), &failure, trace_id),
-                }
-            }
-            Err(refused) => Report::refused(refused, trace_id),
-        };
-        Report { elapsed: start.elapsed(), ..report }
-    }
-}
 
 /// What a check came to.
 #[derive(Clone, Debug)]
@@ -132,7 +49,11 @@ impl Report {
         }
     }
 
-    fn passed(descriptor: &'static Descriptor, outcome: &Outcome, trace_id: Uuid) -> Self {
+    pub(super) fn passed(
+        descriptor: &'static Descriptor,
+        outcome: &Outcome,
+        trace_id: Uuid,
+    ) -> Self {
         Self {
             data: outcome.data().cloned(),
             warnings: outcome.warnings().to_vec(),
@@ -140,7 +61,11 @@ impl Report {
         }
     }
 
-    fn failed(provider: Option<&'static Descriptor>, failure: &Failure, trace_id: Uuid) -> Self {
+    pub(super) fn failed(
+        provider: Option<&'static Descriptor>,
+        failure: &Failure,
+        trace_id: Uuid,
+    ) -> Self {
         Self {
             problems: failure.problems().to_vec(),
             message: failure.summary().to_owned(),
@@ -151,7 +76,23 @@ impl Report {
         }
     }
 
-    fn refused(refused: request::Refused, trace_id: Uuid) -> Self {
+    pub(super) fn held(descriptor: &'static Descriptor, held: Held, trace_id: Uuid) -> Self {
+        let problem = held.problem(descriptor);
+        Self {
+            message: problem.text().to_owned(),
+            retry_after: Some(held.wait()),
+            note: Some(held.note()),
+            ..Self::new(problem.code().verdict(), Some(descriptor), trace_id)
+        }
+        .with(problem)
+    }
+
+    fn with(mut self, problem: Problem) -> Self {
+        self.problems.push(problem);
+        self
+    }
+
+    pub(super) fn refused(refused: request::Refused, trace_id: Uuid) -> Self {
         match refused.defect {
             // What the caller can mend comes first; the defect shows when that is mended.
             Some(failure) if refused.problems.is_empty() => {
@@ -172,7 +113,7 @@ impl Report {
 
     /// The report of a check that ended in a defect of ours.
     pub(crate) fn defect(trace_id: Uuid) -> Self {
-        Self::failed(None, &Failure::internal("the check panicked"), trace_id)
+        Self::failed(None, &Failure::internal(PANICKED), trace_id)
     }
 
     /// The machine-readable name of what decided the verdict, if it is no pass.

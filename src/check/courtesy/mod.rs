@@ -1,0 +1,292 @@
+//! Kindness to providers: how often one is asked, and when it is left alone.
+
+mod circuit;
+mod gate;
+mod waits;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bonafide_core::{Cause, Descriptor, Destination, Failure, Outcome, Problem, ProviderLimits};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use self::circuit::{Circuit, Role};
+use self::gate::{Gate, Place};
+use self::waits::Waits;
+use super::key::Key;
+
+/// What one provider is spared. Shared by all checks of it.
+#[derive(Debug)]
+pub(crate) struct Courtesy {
+    descriptor: &'static Descriptor,
+    gate: Gate,
+    state: Mutex<State>,
+    /// Woken when waiting may be over earlier than was said.
+    changed: Notify,
+    /// How many checks ask the provider now.
+    pub(super) in_flight: AtomicUsize,
+    /// How many checks were not let through, by why.
+    pub(super) held: [AtomicU64; 4],
+}
+
+#[derive(Debug, Default)]
+struct State {
+    circuit: Circuit,
+    waits: Waits,
+    /// Counts the times when others were told to wait, by which those are known that were let through before.
+    alarms: u64,
+}
+
+/// Why a check is not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The provider failed too often in a row.
+    CircuitOpen,
+    /// The provider asked to wait with these settings.
+    AskedToWait,
+    /// The provider limits us.
+    Limited,
+    /// Our own limit.
+    OurLimit,
+}
+
+/// A check that is not let through, and when to come back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) why: Why,
+    until: Instant,
+}
+
+impl Held {
+    /// How long to wait before asking again.
+    pub(crate) fn wait(self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    pub(crate) fn problem(self, descriptor: &Descriptor) -> Problem {
+        let Descriptor { title, name, .. } = descriptor;
+        let ours = |cause, message: String| Problem::new(cause).with_message(message);
+        match self.why {
+            Why::CircuitOpen => ours(
+                Cause::ProviderUnavailable,
+                format!(
+                    "{title} failed many times in a row, so Bonafide has stopped asking for a moment, and there is no verdict."
+                ),
+            ),
+            Why::AskedToWait => ours(
+                Cause::ProviderRateLimited,
+                format!(
+                    "{title} asked to wait before these settings are checked again, so it was not asked, and there is no verdict."
+                ),
+            ),
+            Why::Limited => ours(
+                Cause::ProviderRateLimited,
+                format!(
+                    "{title} limits how often it may be asked from here, so Bonafide has stopped asking for a moment, and there is no verdict."
+                ),
+            ),
+            Why::OurLimit => ours(
+                Cause::ProviderRateLimited,
+                format!(
+                    "Bonafide's own limit for {title} leaves no time for this check, so {title} was not asked, and there is no verdict."
+                ),
+            )
+            .with_hint(format!(
+                "Ask again later. The operator sets the limit with `providers.{name}.max_concurrent` and `providers.{name}.max_per_second`."
+            )),
+        }
+    }
+
+    /// The remark for the log.
+    pub(crate) fn note(self) -> &'static str {
+        match self.why {
+            Why::CircuitOpen => "not asked: the circuit is open",
+            Why::AskedToWait => "not asked: the provider asked to wait with these settings",
+            Why::Limited => "not asked: the provider limits us",
+            Why::OurLimit => "not asked: our own limit for the provider",
+        }
+    }
+}
+
+/// How long a check lets itself be held back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// While the provider is left alone; none is not at all.
+    pub(super) alone: Option<Instant>,
+    /// In the line of those who may go; none is for as long as it takes.
+    pub(super) line: Option<Instant>,
+}
+
+/// What the end of a check says about the provider.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    Answered,
+    Limited(Option<Duration>),
+    Failed,
+    /// Nothing: the check was dropped, or the fault is ours.
+    Nothing,
+}
+
+impl Said {
+    fn by(result: &Result<Outcome, Failure>) -> Self {
+        let Err(failure) = result else { return Self::Answered };
+        match failure.cause() {
+            _ if failure.is_ours() => Self::Nothing,
+            Cause::ProviderRateLimited => Self::Limited(failure.wait()),
+            Cause::ProviderUnavailable | Cause::ProviderTimeout => Self::Failed,
+            Cause::Internal => Self::Nothing,
+            // An answer that is not the provider's comes from somebody on the way to it: asking is no harm.
+            _ => Self::Answered,
+        }
+    }
+}
+
+impl Courtesy {
+    pub(super) fn new(descriptor: &'static Descriptor, limits: ProviderLimits) -> Self {
+        Self {
+            descriptor,
+            gate: Gate::new(limits),
+            state: Mutex::default(),
+            changed: Notify::new(),
+            in_flight: AtomicUsize::new(0),
+            held: Default::default(),
+        }
+    }
+
+    /// Waits until the provider may be asked with these settings, as long as there is patience.
+    pub(super) async fn admit(&self, key: Key, patience: Patience) -> Result<Admission<'_>, Held> {
+        let admitted = self.wait(key, patience).await;
+        if let Err(held) = &admitted
+            && let Some(count) = self.held.get(held.why as usize)
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    async fn wait(&self, key: Key, patience: Patience) -> Result<Admission<'_>, Held> {
+        loop {
+            // Whoever changes something after this is heard.
+            let changed = self.changed.notified();
+            let mut entry = match self.enter(key) {
+                Ok(entry) => entry,
+                Err(held) => {
+                    let Some(alone) = patience.alone.filter(|alone| Instant::now() < *alone) else {
+                        return Err(held);
+                    };
+                    let _elapsed = timeout_at(held.until.min(alone), changed).await;
+                    continue;
+                }
+            };
+            if let Some(place) = self.gate.try_pass() {
+                entry.place = Some(place);
+                return Ok(entry.admitted());
+            }
+            let place = self.gate.pass(patience.line).await;
+            entry.place = Some(place.map_err(|until| Held { why: Why::OurLimit, until })?);
+            // What was right before the wait may be wrong now.
+            if self.state().alarms == entry.alarms {
+                return Ok(entry.admitted());
+            }
+        }
+    }
+
+    fn enter(&self, key: Key) -> Result<Admission<'_>, Held> {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.waits.enter(&key, now).map_err(|(why, until)| Held { why, until })?;
+        let role =
+            state.circuit.enter(now).map_err(|until| Held { why: Why::CircuitOpen, until })?;
+        let alarms = state.alarms;
+        Ok(Admission {
+            courtesy: self,
+            key,
+            role,
+            alarms,
+            place: None,
+            asks: false,
+            said: Said::Nothing,
+        })
+    }
+
+    fn leave(&self, admission: &Admission<'_>) {
+        let (key, role, now) = (admission.key, admission.role, Instant::now());
+        // Where the settings name the host, one host's failures and limits are none of another's.
+        let is_one = matches!(self.descriptor.destination, Destination::BuiltIn(_));
+        let mut state = self.state();
+        let changes = match admission.said {
+            Said::Answered => {
+                state.waits.not_limited();
+                state.circuit.answered()
+            }
+            Said::Limited(wait) => {
+                if !is_one {
+                    state.waits.not_limited();
+                }
+                let alarm = state.waits.limited(key, wait, now);
+                state.circuit.answered() || alarm
+            }
+            Said::Failed => {
+                state.waits.not_limited();
+                is_one && state.circuit.failed(role, now)
+            }
+            Said::Nothing => state.circuit.gave_up(role, now),
+        };
+        if !changes {
+            return;
+        }
+        state.alarms += 1;
+        drop(state);
+        self.changed.notify_waiters();
+        let provider = self.descriptor.name;
+        match admission.said {
+            Said::Answered => tracing::info!(provider, "The provider answers again."),
+            Said::Limited(_) => tracing::warn!(provider, "The provider limits us."),
+            Said::Failed => tracing::warn!(
+                provider,
+                "The provider failed many times in a row, and is not asked for a moment."
+            ),
+            Said::Nothing => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to ask the provider once. What is dropped without having ended says nothing about the provider.
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
+    courtesy: &'a Courtesy,
+    key: Key,
+    role: Role,
+    alarms: u64,
+    place: Option<Place>,
+    asks: bool,
+    said: Said,
+}
+
+impl Admission<'_> {
+    fn admitted(mut self) -> Self {
+        self.asks = true;
+        self.courtesy.in_flight.fetch_add(1, Ordering::Relaxed);
+        self
+    }
+
+    /// The check came to this.
+    pub(super) fn end(mut self, result: &Result<Outcome, Failure>) {
+        self.said = Said::by(result);
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        if self.asks {
+            self.courtesy.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.courtesy.leave(self);
+    }
+}
