@@ -11,12 +11,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bonafide_core::{Cause, Environment, Problem, Verdict};
+use bonafide_core::{Cause, Problem, Verdict};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, prometheus_text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -24,7 +25,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::api::error::{ApiError, TITLES};
 use crate::api::rate_limit::RateLimiter;
 use crate::api::{Api, ROUTES};
-use crate::check::{Checks, Report};
+use crate::check::{Activity, Checks, Report};
 use crate::telemetry;
 
 /// A label and its value. They are written at the start alone.
@@ -127,7 +128,7 @@ impl Metrics {
             "Connections of clients that are open",
             connections.clone(),
         );
-        registry.register_collector(Box::new(Observed(checks.environment().clone())));
+        registry.register_collector(Box::new(Observed(checks.clone())));
         Self {
             registry,
             checks: checks_of,
@@ -242,7 +243,7 @@ impl RouteMetrics {
 
 /// What others count, asked for when somebody looks.
 #[derive(Debug)]
-struct Observed(Environment);
+struct Observed(Checks);
 
 impl Collector for Observed {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
@@ -250,7 +251,7 @@ impl Collector for Observed {
             (
                 "egress_refusals",
                 "Connections to providers that the egress policy forbade.",
-                self.0.egress_refusals(),
+                self.0.environment().egress_refusals(),
             ),
             (
                 "log_lines_lost",
@@ -261,6 +262,37 @@ impl Collector for Observed {
             let counter = ConstCounter::new(count);
             let kind = counter.metric_type();
             counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        let activity: Vec<Activity> = self.0.activity().collect();
+        let help = "Checks that ask their provider now.";
+        let mut family =
+            encoder.encode_descriptor("checks_in_flight", help, None, MetricType::Gauge)?;
+        for Activity { provider, in_flight, .. } in &activity {
+            let gauge = ConstGauge::new(i64::try_from(*in_flight).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("provider", *provider)])?)?;
+        }
+        let help = "Whether the provider is left alone for a moment because it fails.";
+        let mut family =
+            encoder.encode_descriptor("circuit_open", help, None, MetricType::Gauge)?;
+        for Activity { provider, circuit_is_open, .. } in &activity {
+            let gauge = ConstGauge::new(i64::from(*circuit_is_open));
+            gauge.encode(family.encode_family(&[("provider", *provider)])?)?;
+        }
+        let help = "Checks that were answered by an identical one in flight.";
+        let mut family =
+            encoder.encode_descriptor("checks_shared", help, None, MetricType::Counter)?;
+        for Activity { provider, joined, .. } in &activity {
+            let counter = ConstCounter::new(*joined);
+            counter.encode(family.encode_family(&[("provider", *provider)])?)?;
+        }
+        let help = "Checks that were not let through to their provider, by why.";
+        let mut family =
+            encoder.encode_descriptor("checks_held_back", help, None, MetricType::Counter)?;
+        for Activity { provider, held, .. } in &activity {
+            for (why, count) in held {
+                let labels = [("provider", *provider), ("reason", why.as_str())];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::key::Key;
 pub(super) struct Flights<T: Clone> {
     table: Mutex<Table<T>>,
     /// How many checks were answered by one that somebody else had begun.
-    pub(super) joined: AtomicU64,
+    joined: AtomicU64,
 }
 
 struct Table<T: Clone> {
@@ -39,6 +39,11 @@ impl<T: Clone> Default for Flights<T> {
 }
 
 impl<T: Clone + Send + Sync> Flights<T> {
+    /// How many checks were answered by one that somebody else had begun.
+    pub(super) fn joined(&self) -> u64 {
+        self.joined.load(Ordering::Relaxed)
+    }
+
     /// Joins the check with this key, or begins it.
     pub(super) async fn join(
         &self,

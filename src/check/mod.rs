@@ -20,7 +20,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use self::courtesy::{Courtesy, Held, Patience};
+use self::courtesy::{Courtesy, Held, Patience, Why};
 use self::flights::Flights;
 use self::key::{Key, Keys};
 pub(crate) use self::report::{Report, ReportDocument};
@@ -53,6 +53,20 @@ impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Shared").field("courtesy", &self.courtesy).finish_non_exhaustive()
     }
+}
+
+/// What goes on with one provider, for whoever watches.
+pub(crate) struct Activity {
+    /// The provider's name.
+    pub(crate) provider: &'static str,
+    /// How many checks ask it now.
+    pub(crate) in_flight: usize,
+    /// How many checks were answered by one that somebody else had begun.
+    pub(crate) joined: u64,
+    /// Whether it is left alone because it fails.
+    pub(crate) circuit_is_open: bool,
+    /// How many checks were not let through, by why.
+    pub(crate) held: [(Why, u64); 4],
 }
 
 /// On whose behalf a check runs.
@@ -99,6 +113,21 @@ impl Checks {
 
     pub(crate) fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// What goes on with each provider, in the order of the registry.
+    pub(crate) fn activity(&self) -> impl Iterator<Item = Activity> {
+        self.registry.iter().filter_map(|validator| {
+            let Descriptor { id, name, .. } = validator.descriptor();
+            let Shared { flights, courtesy } = self.providers.get(id)?;
+            Some(Activity {
+                provider: name,
+                in_flight: courtesy.in_flight(),
+                joined: flights.joined(),
+                circuit_is_open: courtesy.circuit_is_open(),
+                held: courtesy.held(),
+            })
+        })
     }
 
     /// Compiles every schema, so that the first request does not wait for it and a broken one stops the start.

@@ -26,9 +26,9 @@ pub(crate) struct Courtesy {
     /// Woken when waiting may be over earlier than was said.
     changed: Notify,
     /// How many checks ask the provider now.
-    pub(super) in_flight: AtomicUsize,
+    in_flight: AtomicUsize,
     /// How many checks were not let through, by why.
-    pub(super) held: [AtomicU64; 4],
+    held: [AtomicU64; 4],
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +50,22 @@ pub(crate) enum Why {
     Limited,
     /// Our own limit.
     OurLimit,
+}
+
+impl Why {
+    /// Every reason, in the order in which they are counted.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::CircuitOpen, Self::AskedToWait, Self::Limited, Self::OurLimit];
+
+    /// The word for it in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::CircuitOpen => "circuit_open",
+            Self::AskedToWait => "asked_to_wait",
+            Self::Limited => "provider_limit",
+            Self::OurLimit => "own_limit",
+        }
+    }
 }
 
 /// A check that is not let through, and when to come back.
@@ -153,6 +169,22 @@ impl Courtesy {
             in_flight: AtomicUsize::new(0),
             held: Default::default(),
         }
+    }
+
+    /// How many checks ask the provider now.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether the provider is left alone because it fails.
+    pub(super) fn circuit_is_open(&self) -> bool {
+        !matches!(self.state().circuit, Circuit::Closed { .. })
+    }
+
+    /// How many checks were not let through, by why.
+    pub(super) fn held(&self) -> [(Why, u64); 4] {
+        let count = |why: Why| self.held.get(why as usize);
+        Why::ALL.map(|why| (why, count(why).map_or(0, |count| count.load(Ordering::Relaxed))))
     }
 
     /// Waits until the provider may be asked with these settings, as long as there is patience.
