@@ -15,7 +15,6 @@ mod config;
 mod egress;
 mod examples;
 mod fake;
-mod fuzz;
 mod generated;
 mod guide;
 mod http;
