@@ -243,6 +243,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             }
         }
         seeds.push([b"n", octets.as_slice()].concat());
+        // One that may be dialled before those that may not.
+        seeds.push([b"n\x00\x08\x08\x08\x08", octets.as_slice()].concat());
         seeds.push([&[b'p', range.prefix_len(), 32], octets.as_slice()].concat());
     }
     seeds
