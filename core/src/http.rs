@@ -323,9 +323,10 @@ impl Answer {
 
     /// The status, and the word of the provider's own that stands at this pointer: the pair that decides what a
     /// refusal means. Without the word nothing is decided, for any proxy refuses with the same statuses; and a status
-    /// that only an outage or a limit has (408, 425, 429, 502 to 504) decides nothing whatever the word.
+    /// that only a redirect, an outage or a limit has (3xx, 408, 425, 429, every 5xx but 500) decides nothing whatever
+    /// the word.
     pub fn refusal<T: DeserializeOwned>(&self, pointer: &str) -> (u16, Option<T>) {
-        let decides = !matches!(self.status, 408 | 425 | 429 | 502..=504);
+        let decides = !matches!(self.status, 300..=399 | 408 | 425 | 429 | 501..);
         (self.status, decides.then(|| self.at(pointer)).flatten())
     }
 
@@ -508,7 +509,7 @@ mod tests {
             Answer { body, ..answer(status, &[]) }.refusal::<u32>("/code")
         };
         assert_eq!([401, 500].map(word), [(401, Some(7)), (500, Some(7))]);
-        for status in [408, 425, 429, 502, 503, 504] {
+        for status in (300..400).chain([408, 425, 429]).chain(501..600) {
             assert_eq!(word(status), (status, None));
         }
     }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bonafide_core::{Destination, ProviderValidator};
 use bonafide_registry::Registry;
@@ -20,7 +21,7 @@ use crate::cli::{bonafide, run};
 use crate::process::{Server, send_raw};
 use crate::support::{MANIFEST, TOKEN, VALIDATE, config};
 
-/// How many secrets each provider gets, unless `BONAFIDE_CANARY_CASES` says otherwise.
+/// How many secrets each provider gets, or more where `BONAFIDE_FUZZ_SECONDS` are not over by then.
 const ROUNDS: usize = 2;
 
 /// No letters of hexadecimal digits and a sign every third character: no part stands in an id, a time or a word.
@@ -32,20 +33,20 @@ const HOSTILE: &str = "\u{1b}[31mFORGED\u{202e}\u{2066}\u{9b}2J\u{7}\r\n{\"level
 const STATUSES: [u16; 9] = [200, 204, 302, 400, 401, 403, 404, 429, 500];
 
 /// A provider that is told what to answer.
-pub(crate) struct Stand {
-    pub(crate) address: SocketAddr,
+struct Stand {
+    address: SocketAddr,
     answer: Arc<Mutex<Answer>>,
 }
 
 #[derive(Clone)]
-pub(crate) enum Answer {
+enum Answer {
     Given(Vec<u8>),
     /// The request itself, behind a head.
     Request,
 }
 
 impl Stand {
-    pub(crate) async fn start() -> Self {
+    async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(Mutex::new(Answer::Request));
@@ -60,7 +61,7 @@ impl Stand {
         Self { address, answer }
     }
 
-    pub(crate) fn answers(&self, answer: Answer) {
+    fn answers(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 }
@@ -438,8 +439,9 @@ impl Flight<'_> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::print_stdout, reason = "the figures of the docs")]
 async fn no_part_of_a_secret_stands_in_any_sink_in_any_form() {
-    let rounds = std::env::var_os("BONAFIDE_CANARY_CASES")
-        .map_or(ROUNDS, |rounds| rounds.into_string().unwrap().parse().unwrap());
+    let seconds = std::env::var_os("BONAFIDE_FUZZ_SECONDS")
+        .map_or(0, |seconds| seconds.into_string().unwrap().parse().unwrap());
+    let until = Instant::now() + Duration::from_secs(seconds);
     let setup = Setup::new().await;
     let mut server = Server::start(&mut setup.command(&["serve", "--listen", "127.0.0.1:0"]));
     let log = server.read_log();
@@ -447,16 +449,19 @@ async fn no_part_of_a_secret_stands_in_any_sink_in_any_form() {
     let mut runner = TestRunner::deterministic();
     let canaries = proptest::string::string_regex(CANARY).unwrap();
     let mut every = Sinks::default();
-    for round in 0..rounds {
+    let mut rounds = 0;
+    while rounds < ROUNDS || Instant::now() < until {
         for provider in setup.providers.iter().copied() {
             let canary = canaries.new_tree(&mut runner).unwrap().current();
             every.add(&canary);
             let (setup, server) = (&setup, &server);
             let sinks = Sinks::of(&canary);
-            let mut flight = Flight { setup, server, provider, canary: &canary, round, sinks };
+            let mut flight =
+                Flight { setup, server, provider, canary: &canary, round: rounds, sinks };
             flight.ask_everything().await;
             every.searched += flight.sinks.searched;
         }
+        rounds += 1;
     }
     let metrics = server.ask("GET", "/metrics", TOKEN, "").await;
     assert!(metrics.contains("\nbonafide_checks_total{"), "the metrics are not there: {metrics}");

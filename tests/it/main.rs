@@ -21,7 +21,6 @@ mod examples;
 mod export;
 mod fake;
 mod flights;
-mod fuzz;
 mod generated;
 mod guide;
 mod http;

@@ -15,7 +15,7 @@ fn no_name_makes_a_rejection_of_an_outage() {
         .collect();
     assert!(refusals.len() > 1);
     for refusal in refusals {
-        for status in [408, 425, 429, 502, 503, 504] {
+        for status in [302, 307, 408, 425, 429, 501, 502, 503, 504, 520, 599] {
             let mut refusal = refusal.clone();
             refusal.dialogue[0].answer.status = status;
             let played = block_on(play(&Mandrill, &refusal)).unwrap();

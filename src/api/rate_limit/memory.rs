@@ -117,7 +117,7 @@ mod tests {
             seen.push(match decision {
                 Decision::Admitted(Some(quota)) => Ok((quota.remaining, quota.reset.as_millis())),
                 Decision::Admitted(None) => panic!("there are windows"),
-                Decision::Limited { wait } => Err(wait.as_millis()),
+                Decision::Limited { wait, .. } => Err(wait.as_millis()),
             });
         }
         let expected = [

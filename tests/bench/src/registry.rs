@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bonafide_core::prelude::*;
 use bonafide_core::{
-    CheckedSettings, Environment, ProviderValidator, Registration, SchemaError, SettingsSchema,
-    SubmittedSettings,
+    CheckedSettings, Environment, ProviderLimits, ProviderValidator, Registration, SchemaError,
+    SettingsSchema, SubmittedSettings,
 };
 use bonafide_registry::Registry;
 
@@ -37,6 +37,10 @@ impl ProviderValidator for Nobody {
         _settings: SubmittedSettings,
     ) -> Result<CheckedSettings, Failure> {
         Err(Failure::internal("nobody is asked"))
+    }
+
+    fn limits(&self) -> ProviderLimits {
+        ProviderLimits::NONE
     }
 
     async fn validate_settings(

@@ -1,0 +1,37 @@
+//! The text of a configuration.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use tower::ServiceExt as _;
+
+use crate::{CANARY, MANIFEST, canary, lines};
+
+pub(crate) async fn hold(input: &[u8]) -> Result<(), String> {
+    let text = String::from_utf8_lossy(input);
+    let lower = text.to_ascii_lowercase();
+    // A store is connected to and a file is read, which is not what is tested here.
+    if lower.contains("redis") || lower.contains("extra_ca") && lower.contains('/') {
+        return Ok(());
+    }
+    match bonafide::router(MANIFEST, &text).await {
+        Err(error) if error.to_string().is_empty() => Err("an error says nothing".to_owned()),
+        Err(error) => canary().absent_from("the error", &format!("{error} {error:?}")),
+        Ok(router) => {
+            let request = Request::get("/healthz").body(Body::empty()).unwrap();
+            let status = router.oneshot(request).await.unwrap().status();
+            if status == StatusCode::OK { Ok(()) } else { Err(format!("it serves a {status}")) }
+        }
+    }
+}
+
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let whole = include_bytes!("../corpus/configuration.toml").to_vec();
+    let lines = lines(include_str!("../corpus/configurations.txt")).map(<[u8]>::to_vec);
+    let secrets = [
+        format!("[providers.twilio]\nbase_url = \"https://user:{CANARY}@host.example\""),
+        format!("[[accounts]]\nid = \"a\"\ntoken_sha256 = \"{CANARY}\""),
+        format!("[[accounts]]\nid = \"a\"\ntoken_sha256 = \"{CANARY}"),
+        format!("[rate_limit]\nstore = \"{CANARY}\""),
+    ];
+    lines.chain([whole]).chain(secrets.map(String::into_bytes)).collect()
+}
