@@ -9,9 +9,11 @@ use toml::{Table, Value};
 use crate::RegistryError;
 
 /// The crates of Bonafide that begin like a provider's and are none.
-pub const LIBRARIES: [&str; 5] = [
+pub const LIBRARIES: [&str; 7] = [
+    "bonafide-bench",
     "bonafide-core",
     "bonafide-emulator",
+    "bonafide-fuzz",
     "bonafide-registry",
     "bonafide-samples",
     "bonafide-testkit",
