@@ -12,6 +12,8 @@ mod telemetry;
 mod token;
 
 use bonafide_registry::Registry;
+// The allocator of the `bonafide` command, which is a target of the same package.
+use mimalloc as _;
 
 pub use crate::check::SchemaDefect;
 pub use crate::cli::run;

@@ -50,13 +50,18 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
     request.extensions_mut().insert(TraceId(trace_id));
     // A method may be any word.
     let method = match request.method().as_str() {
-        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => {
-            known.to_owned()
-        }
-        _ => "other".to_owned(),
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
     };
     // Never the path as it came: it may hold anything.
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
     let span = tracing::info_span!("request", %trace_id);
     #[cfg(feature = "opentelemetry")]
     crate::telemetry::export::adopt(&span, trace_id, parent.as_ref());
@@ -79,7 +84,7 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
             headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
         }
         let elapsed = start.elapsed();
-        api.0.metrics.answered(route.as_deref(), response.status(), elapsed);
+        api.0.metrics.answered(route, response.status(), elapsed);
         let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(
             method,

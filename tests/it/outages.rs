@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
@@ -47,6 +49,26 @@ async fn ask_another(server: &Server, upstream: &Upstream) {
     }
 }
 
+/// Asks until a check is let through to the provider, which is left alone after so many failures, and answers it.
+async fn answer_one(server: &Server, provider: &TcpListener, question: impl Fn(usize) -> String) {
+    for number in 0.. {
+        let mut asking = ask_all(server, [question(number)]);
+        tokio::select! {
+            asked = provider.accept() => {
+                let (mut asked, _) = asked.unwrap();
+                asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").await.unwrap();
+                expect_no_verdict(asking, "unexpected_response").await;
+                return;
+            }
+            Some(answer) = asking.join_next() => {
+                let answer = answer.unwrap();
+                let wait = answer.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
+                tokio::time::sleep(Duration::from_secs(wait.parse().unwrap())).await;
+            }
+        }
+    }
+}
+
 /// A number that the system tells of the process, such as `VmRSS`, which is in KiB.
 fn status(server: &Server, name: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
@@ -81,13 +103,11 @@ async fn two_thousand_checks_that_wait_for_a_provider_keep_no_other_from_being_a
     let open = descriptors(&server);
     let mut rounds = vec![(status(&server, "VmRSS"), status(&server, "Threads"))];
     for round in 0..3 {
-        let asking = ask_all(
-            &server,
-            (0..CHECKS).map(|number| {
-                let settings = json!({"api_key": format!("key-{round}-{number}")});
-                json!({"name": "x", "provider_id": "1002", "settings": settings}).to_string()
-            }),
-        );
+        let question = |number| {
+            let settings = json!({"api_key": format!("key-{round}-{number}")});
+            json!({"name": "x", "provider_id": "1002", "settings": settings}).to_string()
+        };
+        let asking = ask_all(&server, (0..CHECKS).map(question));
         let mut asked = Vec::new();
         while asked.len() < CHECKS {
             asked.push(soon("the provider is asked", silent.accept()).await.unwrap());
@@ -95,6 +115,7 @@ async fn two_thousand_checks_that_wait_for_a_provider_keep_no_other_from_being_a
         ask_another(&server, &upstream).await;
         expect_no_verdict(asking, "provider_timeout").await;
         drop(asked);
+        soon("the provider is asked again", answer_one(&server, &silent, question)).await;
         settle(&server, |now| now <= open).await;
         ask_another(&server, &upstream).await;
         rounds.push((status(&server, "VmRSS"), status(&server, "Threads")));
