@@ -210,7 +210,7 @@ impl<'a> Request<'a> {
                 }
             };
             let Some(wait) = wait else { return result };
-            let pause = wait.max(self.backoff(retry));
+            let pause = wait.max(Self::backoff(retry));
             if pause > self.context.time_left() / 2 {
                 return result;
             }
@@ -220,11 +220,10 @@ impl<'a> Request<'a> {
     }
 
     /// A pause that grows with each retry, and that differs from check to check so that they do not all come back
-    /// at once. The trace id is random, so it serves as the dice.
-    fn backoff(&self, retry: usize) -> Duration {
-        let dice = self.context.trace_id().as_bytes().get(retry).copied().unwrap_or_default();
+    /// at once.
+    fn backoff(retry: usize) -> Duration {
         let full = SHORTEST_PAUSE * 2_u32.pow(u32::try_from(retry).unwrap_or_default());
-        full / 2 + full * u32::from(dice) / 256
+        full / 2 + full * fastrand::u32(..256) / 256
     }
 
     async fn ask(&self, url: &Url) -> Result<Answer, Broken> {

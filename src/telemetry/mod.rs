@@ -70,7 +70,9 @@ pub(crate) fn start(format: Format) -> Telemetry {
     };
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     #[cfg(feature = "opentelemetry")]
-    let (export, defect) = match export::Export::start().filter(|_| format == Format::Json) {
+    let export = (format == Format::Json).then(export::Export::start).flatten();
+    #[cfg(feature = "opentelemetry")]
+    let (export, defect) = match export {
         Some(Ok(export)) => (Some(export), None),
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),

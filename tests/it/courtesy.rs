@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::metrics::metrics;
 use crate::process::HANGS;
 use crate::support::{Answer, OTHER_TOKEN, VALIDATE, api, request, send};
 use crate::upstream::{Mitto, question_about};
@@ -37,6 +38,16 @@ fn no_verdict(answer: &Answer) -> (String, String, Option<u64>) {
     (text("code"), text("message"), wait)
 }
 
+/// What the metrics say of Mitto: a metric, and the rest of its labels.
+async fn told(api: &Router, metric: &str, more: &str) -> String {
+    metrics(api).await[&format!("bonafide_{metric}{{provider=\"mitto\"{more}}}")].clone()
+}
+
+/// How many checks were held back for this reason, as the metrics say.
+async fn held_back(api: &Router, reason: &str) -> String {
+    told(api, "checks_held_back_total", &format!(",reason=\"{reason}\"")).await
+}
+
 #[tokio::test]
 async fn twenty_failures_in_a_row_open_the_circuit_and_an_answer_closes_it() {
     let mitto = Mitto::start().await;
@@ -51,6 +62,7 @@ async fn twenty_failures_in_a_row_open_the_circuit_and_an_answer_closes_it() {
         assert_eq!(answer(ask(&api, other)).await.status, status);
     }
     assert_eq!(mitto.asked().len(), 40);
+    assert_eq!(told(&api, "circuit_open", "").await, "0");
     for number in 0..20 {
         answer(ask(&api, &format!("down-{number}"))).await.error(500);
     }
@@ -60,6 +72,8 @@ async fn twenty_failures_in_a_row_open_the_circuit_and_an_answer_closes_it() {
     assert!(message.contains("Bonafide has stopped asking"), "{message}");
     assert!((1..=5).contains(&wait.unwrap()), "{wait:?}");
     assert_eq!(mitto.asked().len(), 60);
+    assert_eq!(told(&api, "circuit_open", "").await, "1");
+    assert_eq!(held_back(&api, "circuit_open").await, "1");
 
     // The time comes, one tries, and is given up by its caller: the next one tries.
     let trying = loop {
@@ -86,6 +100,7 @@ async fn twenty_failures_in_a_row_open_the_circuit_and_an_answer_closes_it() {
     assert_eq!(answer(ask(&api, "wrong-2")).await.status, 400);
     // It answered, which closes the circuit.
     assert_eq!(answer(ask(&api, "key-5")).await.status, 204);
+    assert_eq!(told(&api, "circuit_open", "").await, "0");
 }
 
 #[tokio::test]
@@ -110,6 +125,7 @@ async fn settings_that_the_provider_asks_to_wait_with_are_not_sent_again_before(
     assert!(message.contains("asked to wait"), "{message}");
     assert!((1..=60).contains(&wait.unwrap()), "{wait:?}");
     assert_eq!(mitto.asked()["limited-3000-a"], 1);
+    assert_eq!(held_back(&api, "asked_to_wait").await, "1");
     // Others are asked about: other settings, and the same of another account.
     assert_eq!(answer(ask(&api, "key-a")).await.status, 204);
     let mut of_another = request("POST", VALIDATE, question_about("limited-3000-a"));
@@ -137,6 +153,7 @@ async fn five_limited_settings_in_a_row_hold_the_others_back() {
     assert!(message.contains("Bonafide has stopped asking"), "{message}");
     assert!((1..=30).contains(&wait.unwrap()), "{wait:?}");
     assert_eq!(mitto.asked(), asked);
+    assert_eq!(held_back(&api, "provider_limit").await, "1");
 }
 
 async fn in_flight(mitto: &Mitto, wanted: usize) {
@@ -168,6 +185,7 @@ async fn who_joins_a_check_takes_no_place_and_who_leaves_gives_it_up() {
     let api = api_with(&mitto, "max_concurrent = 1\n").await;
     let first = ask(&api, "key-1");
     in_flight(&mitto, 1).await;
+    assert_eq!(told(&api, "checks_in_flight", "").await, "1");
     let follower = ask(&api, "key-1");
     let leaves = ask(&api, "key-2");
     let last = ask(&api, "key-3");
@@ -184,6 +202,8 @@ async fn who_joins_a_check_takes_no_place_and_who_leaves_gives_it_up() {
     let asked = [("key-1", 1), ("key-3", 1)];
     assert_eq!(mitto.asked(), asked.map(|(key, times)| (key.to_owned(), times)).into());
     assert_eq!(mitto.in_flight().1, 1);
+    assert_eq!(told(&api, "checks_shared_total", "").await, "1");
+    assert_eq!(told(&api, "checks_in_flight", "").await, "0");
 }
 
 #[tokio::test]
@@ -202,5 +222,6 @@ async fn a_check_whose_turn_cannot_come_in_time_is_told_so_at_once() {
     let hint: Value = last.json()["errors"][0]["hint"].clone();
     assert!(hint.as_str().unwrap().contains("`providers.mitto.max_per_second`"), "{hint}");
     assert!(wait.unwrap() > 60, "{wait:?}");
+    assert_ne!(held_back(&api, "own_limit").await, "0");
     asking.for_each(|asking| asking.abort());
 }

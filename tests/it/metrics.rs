@@ -26,7 +26,7 @@ fn series(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-async fn metrics(api: &Router) -> BTreeMap<String, String> {
+pub(crate) async fn metrics(api: &Router) -> BTreeMap<String, String> {
     let answer = get(api, METRICS).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

@@ -64,7 +64,7 @@ impl Memory {
 }
 
 impl Window {
-    fn length(self) -> Duration {
+    pub(super) fn length(self) -> Duration {
         Duration::from_secs(self.seconds.into())
     }
 }

@@ -91,7 +91,7 @@ impl Redis {
         };
         let quotas =
             self.windows.iter().zip(counted.chunks_exact(2)).map(|(window, counted)| Quota {
-                window: Duration::from_secs(window.seconds.into()),
+                window: window.length(),
                 limit: window.limit.into(),
                 remaining: counted.first().copied().unwrap_or_default(),
                 reset: Duration::from_millis(counted.last().copied().unwrap_or_default()),
