@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-// A check allocates some two hundred times, mostly what other threads free, and memory goes back when a crowd has left.
+// A check allocates much that is small and short-lived.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
