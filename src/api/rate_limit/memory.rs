@@ -33,11 +33,12 @@ impl Memory {
             return Decision::Admitted(None);
         }
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if !accounts.contains_key(account) {
-            let unused = vec![Counter { used: 0, end: now }; self.windows.len()];
-            accounts.insert(account.into(), unused);
-        }
-        let Some(counters) = accounts.get_mut(account) else { return Decision::Admitted(None) };
+        let counters = match accounts.get_mut(account) {
+            Some(counters) => counters,
+            None => accounts
+                .entry(account.into())
+                .or_insert_with(|| vec![Counter { used: 0, end: now }; self.windows.len()]),
+        };
         let mut limited = false;
         for (window, counter) in self.windows.iter().zip(&mut *counters) {
             if counter.end <= now {
