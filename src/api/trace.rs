@@ -48,15 +48,10 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
     let parent = traceparent::read(request.headers());
     let trace_id = parent.map_or_else(Uuid::new_v4, |parent| parent.trace_id);
     request.extensions_mut().insert(TraceId(trace_id));
+    let method = request.method().clone();
     // A method may be any word.
-    let method = match request.method().as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
+    let method = match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
         _ => "other",
     };
     // Never the path as it came: it may hold anything.
