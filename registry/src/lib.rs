@@ -3,7 +3,7 @@
 mod error;
 mod manifest;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 use bonafide_core::{ProviderValidator, Registration};
@@ -14,20 +14,14 @@ pub use crate::manifest::LIBRARIES;
 /// The linked providers, by id.
 #[derive(Clone)]
 pub struct Registry {
-    by_id: BTreeMap<Id<'static>, Entry>,
+    by_id: HashMap<&'static str, Entry>,
+    in_order: Vec<&'static dyn ProviderValidator>,
 }
 
 #[derive(Clone, Copy)]
 struct Entry {
     validator: &'static dyn ProviderValidator,
     version: &'static str,
-}
-
-/// An id as a key: by length first, so that the order is that of the numbers.
-type Id<'a> = (usize, &'a str);
-
-fn id(digits: &str) -> Id<'_> {
-    (digits.len(), digits)
 }
 
 impl Registry {
@@ -50,9 +44,9 @@ impl Registry {
         // The linker has no order; the messages below should.
         registrations
             .sort_by_key(|registration| (registration.crate_name(), registration.version()));
-        let mut crates_by_id = BTreeMap::new();
-        let mut crates_by_name = BTreeMap::new();
-        let mut by_id = BTreeMap::new();
+        let mut crates_by_id = HashMap::new();
+        let mut crates_by_name = HashMap::new();
+        let mut by_id = HashMap::new();
         for registration in registrations {
             let second = Origin::from(registration);
             let descriptor = registration.validator().descriptor();
@@ -70,31 +64,38 @@ impl Registry {
             }
             let entry =
                 Entry { validator: registration.validator(), version: registration.version() };
-            by_id.insert(id(descriptor.id), entry);
+            by_id.insert(descriptor.id, entry);
         }
-        if by_id.is_empty() { Err(RegistryError::Empty) } else { Ok(Self { by_id }) }
+        if by_id.is_empty() {
+            return Err(RegistryError::Empty);
+        }
+        let mut in_order: Vec<_> = by_id.values().map(|entry| entry.validator).collect();
+        // By length first, so that the order is that of the numbers.
+        in_order
+            .sort_by_key(|validator| (validator.descriptor().id.len(), validator.descriptor().id));
+        Ok(Self { by_id, in_order })
     }
 
     /// The provider with this id.
     pub fn get(&self, provider_id: &str) -> Option<&'static dyn ProviderValidator> {
-        self.by_id.get(&id(provider_id)).map(|entry| entry.validator)
+        self.by_id.get(provider_id).map(|entry| entry.validator)
     }
 
     /// The version of the crate that brings the provider with this id.
     pub fn version(&self, provider_id: &str) -> Option<&'static str> {
-        self.by_id.get(&id(provider_id)).map(|entry| entry.version)
+        self.by_id.get(provider_id).map(|entry| entry.version)
     }
 
     /// Every provider, in the order of the ids.
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn ProviderValidator> {
-        self.by_id.values().map(|entry| entry.validator)
+        self.in_order.iter().copied()
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names =
-            self.by_id.iter().map(|((_, id), entry)| (id, entry.validator.descriptor().name));
+        let descriptors = self.iter().map(ProviderValidator::descriptor);
+        let names = descriptors.map(|descriptor| (descriptor.id, descriptor.name));
         formatter.debug_map().entries(names).finish()
     }
 }
