@@ -2,21 +2,22 @@
 
 #[cfg(feature = "opentelemetry")]
 pub(crate) mod export;
+mod line;
 mod queue;
 
+use std::env;
 use std::io;
 use std::panic::{self, PanicHookInfo};
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-#[cfg(feature = "opentelemetry")]
-use tracing_subscriber::filter::FilterExt as _;
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::line::JsonLine;
 pub(crate) use self::queue::lines_lost;
 use self::queue::{Flush, Queue};
 
@@ -44,31 +45,32 @@ pub(crate) struct Telemetry {
 }
 
 /// Begins to log. `RUST_LOG` says what.
+#[expect(clippy::disallowed_methods, reason = "`RUST_LOG` is no part of our configuration")]
 pub(crate) fn start(format: Format) -> Telemetry {
     let default = match format {
         Format::Json => LevelFilter::INFO,
         Format::Text => LevelFilter::WARN,
     };
-    let filter = EnvFilter::builder().with_default_directive(default.into()).from_env_lossy();
+    let wanted = env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let wanted = wanted.as_deref().map(str::parse::<Targets>).transpose();
+    let (targets, misunderstood) = match wanted {
+        Ok(wanted) => (wanted, None),
+        Err(error) => (None, Some(error)),
+    };
+    let targets = targets.unwrap_or_else(|| Targets::new().with_default(default));
     // Below `info` the HTTP and TLS libraries write what they send, credentials included.
     let ours = filter_fn(|metadata| {
         *metadata.level() <= Level::INFO || metadata.target().starts_with("bonafide")
     });
-    #[cfg(feature = "opentelemetry")]
-    let ours = ours.and(filter_fn(|metadata| metadata.target() != CHECK));
     let (writer, flush) = writer(format);
     let lines = fmt::layer().with_writer(writer);
     let lines = match format {
-        Format::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_filter(ours)
-            .boxed(),
-        Format::Text => lines.compact().with_target(false).with_filter(ours).boxed(),
+        Format::Json => lines.fmt_fields(JsonLine).event_format(JsonLine).boxed(),
+        Format::Text => lines.compact().with_target(false).boxed(),
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    #[cfg(feature = "opentelemetry")]
+    let lines = lines.with_filter(filter_fn(|metadata| metadata.target() != CHECK));
+    let subscriber = tracing_subscriber::registry().with(targets).with(ours).with(lines);
     #[cfg(feature = "opentelemetry")]
     let export = (format == Format::Json).then(export::Export::start).flatten();
     #[cfg(feature = "opentelemetry")]
@@ -85,6 +87,12 @@ pub(crate) fn start(format: Format) -> Telemetry {
     #[cfg(feature = "opentelemetry")]
     if let Some(error) = defect {
         tracing::warn!(%error, "Traces are not exported.");
+    }
+    if let Some(error) = misunderstood {
+        tracing::warn!(
+            %error,
+            "RUST_LOG is not understood: write a level, or several as in `info,bonafide=debug`."
+        );
     }
     Telemetry {
         #[cfg(feature = "opentelemetry")]
