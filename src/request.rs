@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use bonafide_core::{
-    Cause, CheckedSettings, Descriptor, Environment, Failure, Problem, ProviderValidator,
+    Cause, CheckedSettings, Descriptor, Environment, Failure, JsonStr, Problem, ProviderValidator,
     SubmittedSettings,
 };
 use bonafide_registry::Registry;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 /// The longest `name`, in characters.
 pub(crate) const LONGEST_NAME: usize = 100;
@@ -301,7 +300,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
                 let mut members = Members::default();
-                while let Some((name, value)) = access.next_entry::<String, &'de RawValue>()? {
+                while let Some((name, value)) =
+                    access.next_entry::<JsonStr<'de>, &'de RawValue>()?
+                {
                     let Some((name, slot)) = members.slot(&name) else { continue };
                     if slot.replace(value).is_some() {
                         members.repeated.insert(name);
@@ -316,17 +317,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 fn members(text: &str) -> Result<Members<'_>, Problem> {
-    let whole: &RawValue =
-        serde_json::from_str(text).map_err(|error| not_json(None, text, text, &error))?;
+    serde_json::from_str(text).map_err(|error| no_members(text, &error))
+}
+
+/// Says why the text is no object.
+fn no_members(text: &str, error: &serde_json::Error) -> Problem {
+    let whole: &RawValue = match serde_json::from_str(text) {
+        Ok(whole) => whole,
+        Err(error) => return not_json(None, text, text, &error),
+    };
     match whole.get().as_bytes().first() {
-        Some(b'{') => serde_json::from_str(whole.get())
-            .map_err(|error| not_json(None, text, whole.get(), &error)),
+        Some(b'{') => not_json(None, text, text, error),
         Some(b'"') if holds_object(whole) => {
-            Err(malformed(None, "The body is a JSON string that holds an object: it was encoded twice.")
-                .hint("Send the object itself: hand it to the JSON encoder once, or hand the encoded text over as it is."))
+            malformed(None, "The body is a JSON string that holds an object: it was encoded twice.")
+                .hint("Send the object itself: hand it to the JSON encoder once, or hand the encoded text over as it is.")
         }
-        _ => Err(malformed(None, format!("The body must be a JSON object, but it is {}.", kind(whole)))
-            .hint("Send a JSON object with `name`, `provider_id` and `settings`.")),
+        _ => malformed(None, format!("The body must be a JSON object, but it is {}.", kind(whole)))
+            .hint("Send a JSON object with `name`, `provider_id` and `settings`."),
     }
 }
 
@@ -351,8 +358,8 @@ fn broken_string(pointer: &str) -> Problem {
     malformed(Some(pointer), "This string holds a `\\u` escape that lacks its second half.")
 }
 
-fn string(value: &RawValue) -> Option<Zeroizing<String>> {
-    serde_json::from_str(value.get()).ok().map(Zeroizing::new)
+fn string(value: &RawValue) -> Option<JsonStr<'_>> {
+    serde_json::from_str(value.get()).ok()
 }
 
 fn holds_object(value: &RawValue) -> bool {
@@ -384,7 +391,7 @@ fn check_name(name: Option<&RawValue>) -> Result<(), Problem> {
 
 fn check_status(status: Option<&RawValue>) -> Result<(), Problem> {
     let Some(status) = status else { return Ok(()) };
-    match string(status).as_ref().map(|status| status.as_str()) {
+    match string(status).as_deref() {
         Some("active" | "inactive") => Ok(()),
         _ => Err(malformed(Some("/status"), "`status` must be `active` or `inactive`.")
             .hint("Leave it out for `active`.")),

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 use uuid::Uuid;
 
-use crate::client::{Client, GuardedResolver, client};
+use crate::client::{Client, GuardedResolver};
 use crate::context::Context;
 use crate::descriptor::Descriptor;
 use crate::egress::Policy;
@@ -160,8 +160,8 @@ impl EnvironmentBuilder {
             plain,
         };
         Ok(Environment(Arc::new(Shared {
-            https: client(&tls, guarded(false)),
-            plain_http: client(&tls, guarded(true)),
+            https: Client::new(&tls, guarded(false)),
+            plain_http: Client::new(&tls, guarded(true)),
             resolver,
             policy: self.policy,
             refusals,

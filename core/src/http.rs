@@ -13,15 +13,15 @@ use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use secrecy::ExposeSecret;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::time::error::Elapsed;
 use tokio::time::sleep;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::client::causes;
+use crate::client::{Client, SendError, causes};
 use crate::context::Context;
 use crate::dial::is_ours;
 use crate::egress::Forbidden;
@@ -45,7 +45,7 @@ pub struct Request<'a> {
     context: &'a Context,
     method: Method,
     url: Result<Url, Failure>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     limit: usize,
     defect: Option<&'static str>,
@@ -76,9 +76,9 @@ impl<'a> Request<'a> {
                 }
                 url
             });
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        let mut headers = Vec::with_capacity(4);
+        headers.push((ACCEPT, HeaderValue::from_static("application/json")));
+        headers.push((USER_AGENT, HeaderValue::from_static(PRODUCT)));
         Self {
             context,
             method,
@@ -126,30 +126,29 @@ impl<'a> Request<'a> {
     pub fn basic(self, user: &str, password: &impl ExposeSecret<str>) -> Self {
         let pair = Zeroizing::new(format!("{user}:{}", password.expose_secret()));
         let encoded = Zeroizing::new(BASE64.encode(pair.as_bytes()));
-        self.secret_value(AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *encoded)))
+        self.secret_value(AUTHORIZATION, &["Basic ", &encoded])
     }
 
     /// Authenticates with a bearer token.
     pub fn bearer(self, token: &impl ExposeSecret<str>) -> Self {
-        self.secret_value(
-            AUTHORIZATION,
-            &Zeroizing::new(format!("Bearer {}", token.expose_secret())),
-        )
+        self.secret_value(AUTHORIZATION, &["Bearer ", token.expose_secret()])
     }
 
     /// Sends a secret in a header of the provider's own.
     pub fn secret_header(self, name: &'static str, secret: &impl ExposeSecret<str>) -> Self {
         match HeaderName::try_from(name) {
-            Ok(name) => self.secret_value(name, secret.expose_secret()),
+            Ok(name) => self.secret_value(name, &[secret.expose_secret()]),
             Err(_) => self.broken("the name of a header is not valid"),
         }
     }
 
-    fn secret_value(mut self, name: HeaderName, value: &str) -> Self {
-        match HeaderValue::from_bytes(value.as_bytes()) {
+    fn secret_value(mut self, name: HeaderName, parts: &[&str]) -> Self {
+        // The header holds this very memory, so it is wiped with the last request that has it.
+        let value = Bytes::from_owner(Zeroizing::new(parts.concat()));
+        match HeaderValue::from_maybe_shared(value) {
             Ok(mut value) => {
                 value.set_sensitive(true);
-                self.headers.insert(name, value);
+                self.headers.push((name, value));
                 self
             }
             Err(_) => self.broken("a secret holds characters that a header cannot"),
@@ -171,7 +170,7 @@ impl<'a> Request<'a> {
         content_type: &'static str,
         body: impl AsRef<[u8]> + Send + 'static,
     ) -> Self {
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
         self.body = Bytes::from_owner(body);
         self
     }
@@ -195,18 +194,25 @@ impl<'a> Request<'a> {
     /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
     /// `unexpected_response` when what comes back is not HTTP or too long. Redirects are not followed.
     pub async fn send(self) -> Result<Answer, Failure> {
-        let url = self.url.clone()?;
+        let url = match &self.url {
+            Ok(url) => url,
+            Err(failure) => return Err(failure.clone()),
+        };
         if let Some(defect) = self.defect {
             return Err(Failure::internal(defect));
         }
+        let client = self.context.environment().client(url.scheme());
+        let url = Uri::try_from(url.as_str()).map_err(|_| {
+            Failure::internal("the URL of the request is not one that HTTP can ask for")
+        })?;
         for retry in 0..MOST_RETRIES {
-            let (result, wait) = match self.ask(&url).await {
+            let (result, wait) = match self.ask(client, &url).await {
                 Ok(answer) => {
                     let wait = answer.wait_before_retry();
                     (Ok(answer), wait)
                 }
-                Err(Broken { failure, nothing_was_sent }) => {
-                    (Err(failure), nothing_was_sent.then_some(Duration::ZERO))
+                Err(Broken { failure, worth_a_retry }) => {
+                    (Err(failure), worth_a_retry.then_some(Duration::ZERO))
                 }
             };
             let Some(wait) = wait else { return result };
@@ -216,7 +222,7 @@ impl<'a> Request<'a> {
             }
             sleep(pause).await;
         }
-        self.ask(&url).await.map_err(|broken| broken.failure)
+        self.ask(client, &url).await.map_err(|broken| broken.failure)
     }
 
     /// A pause that grows with each retry, and that differs from check to check so that they do not all come back
@@ -226,47 +232,49 @@ impl<'a> Request<'a> {
         full / 2 + full * fastrand::u32(..256) / 256
     }
 
-    async fn ask(&self, url: &Url) -> Result<Answer, Broken> {
+    async fn ask(&self, client: &Client, url: &Uri) -> Result<Answer, Broken> {
         let mut request = http::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(|_| Broken {
-            failure: Failure::internal("the URL of the request is not one that HTTP can ask for"),
-            nothing_was_sent: false,
-        })?;
-        *request.headers_mut() = self.headers.clone();
-        let client = self.context.environment().client(url.scheme());
-        let answer = client.request(request).await;
-        let answer = answer.map_err(|error| Broken::of(&error, error.is_connect()))?;
-        let (head, body) = answer.into_parts();
-        let status = head.status.as_u16();
-        self.context.record_status(status);
-        let body = Limited::new(body, self.limit).collect().await;
-        let body = body.map_err(|error| Broken::of(error.as_ref(), false))?.to_bytes();
-        Ok(Answer { status, headers: head.headers, body })
+        *request.uri_mut() = url.clone();
+        let headers = request.headers_mut();
+        // With room for what the client adds.
+        headers.reserve(self.headers.len() + 2);
+        headers.extend(self.headers.iter().cloned());
+        let (context, limit) = (self.context, self.limit);
+        let read = async move |answer: http::Response<Incoming>| {
+            let (head, body) = answer.into_parts();
+            let status = head.status.as_u16();
+            context.record_status(status);
+            let body = Limited::new(body, limit).collect().await?.to_bytes();
+            Ok(Answer { status, headers: head.headers, body })
+        };
+        client.send(request, read).await.map_err(|error| Broken::of(&error))
     }
 }
 
 /// A request without a whole answer.
 struct Broken {
     failure: Failure,
-    /// Whether nothing reached the provider, and another try could.
-    nothing_was_sent: bool,
+    /// Whether another try could change it: nothing reached the provider, or the connection was one that it had closed.
+    worth_a_retry: bool,
 }
 
 impl Broken {
     /// The text of an error may hold what was sent or received, so only its kind is kept.
-    fn of(error: &(dyn Error + 'static), is_connect: bool) -> Self {
+    fn of(SendError { error, connecting, stale }: &SendError) -> Self {
+        let error: &(dyn Error + 'static) = error.as_ref();
         if let Some(failure) = causes(error).find_map(final_failure) {
-            return Self { failure, nothing_was_sent: false };
+            return Self { failure, worth_a_retry: false };
         }
         // A host that swallows packets would do so again, until the deadline.
-        let nothing_was_sent = is_connect && !causes(error).any(<dyn Error>::is::<Elapsed>);
-        let note = if is_connect { "connecting failed" } else { "the connection broke off" };
+        let swallows = causes(error).any(<dyn Error>::is::<Elapsed>);
+        let worth_a_retry = *stale || *connecting && !swallows;
+        let note = if *connecting { "connecting failed" } else { "the connection broke off" };
         let failure = Failure::provider_unavailable().note(note);
         let fault_is_ours =
             causes(error).filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(is_ours);
         let failure = if fault_is_ours { failure.ours() } else { failure };
-        Self { failure, nothing_was_sent }
+        Self { failure, worth_a_retry }
     }
 }
 
@@ -306,17 +314,17 @@ impl Answer {
     }
 
     /// The body, where it is JSON of this shape and not plainly somebody else's.
-    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
         if self.is_foreign() { None } else { serde_json::from_slice(&self.body).ok() }
     }
 
     /// The body, where the status is 200 too.
-    pub fn ok<T: DeserializeOwned>(&self) -> Option<T> {
+    pub fn ok<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
         if self.status == 200 { self.json() } else { None }
     }
 
     /// One value of the body, by its RFC 6901 pointer, where it is there and of this type.
-    pub fn at<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
+    pub fn at<'a, T: Deserialize<'a>>(&'a self, pointer: &str) -> Option<T> {
         if self.is_foreign() { None } else { pointer::find(&self.body, pointer) }
     }
 
@@ -324,13 +332,13 @@ impl Answer {
     /// refusal means. Without the word nothing is decided, for any proxy refuses with the same statuses; and a status
     /// that only a redirect, an outage or a limit has (3xx, 408, 425, 429, every 5xx but 500) decides nothing whatever
     /// the word.
-    pub fn refusal<T: DeserializeOwned>(&self, pointer: &str) -> (u16, Option<T>) {
+    pub fn refusal<'a, T: Deserialize<'a>>(&'a self, pointer: &str) -> (u16, Option<T>) {
         let decides = !matches!(self.status, 300..=399 | 408 | 425 | 429 | 501..);
         (self.status, decides.then(|| self.at(pointer)).flatten())
     }
 
     /// What an answer with the status 200 lists at this pointer; [`no_verdict`](Self::no_verdict) for any other answer.
-    pub fn list<T: DeserializeOwned>(&self, pointer: &str) -> Result<Vec<T>, Failure> {
+    pub fn list<'a, T: Deserialize<'a>>(&'a self, pointer: &str) -> Result<Vec<T>, Failure> {
         self.at(pointer).filter(|_| self.status == 200).ok_or_else(|| self.no_verdict())
     }
 
@@ -341,9 +349,10 @@ impl Answer {
 
     /// Whether the body is plainly not the provider's but some server's in between: HTML, or problem+json.
     pub fn is_foreign(&self) -> bool {
-        let content_type =
-            self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
-        content_type.contains("problem+json") || self.body.trim_ascii_start().starts_with(b"<")
+        let content_type = self.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let problem = b"problem+json";
+        content_type.windows(problem.len()).any(|part| part.eq_ignore_ascii_case(problem))
+            || self.body.trim_ascii_start().starts_with(b"<")
     }
 
     /// What to conclude where the provider's own words decide nothing: limited for a 429, unavailable for a 408,

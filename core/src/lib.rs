@@ -10,6 +10,7 @@ pub mod exchange;
 mod failure;
 pub mod field;
 mod http;
+mod json_str;
 mod outcome;
 pub mod pointer;
 pub mod prelude;
@@ -28,6 +29,7 @@ pub use crate::environment::{
 };
 pub use crate::failure::{Cause, Failure, Finding, Problem, Verdict};
 pub use crate::http::{Answer, Request};
+pub use crate::json_str::JsonStr;
 pub use crate::outcome::{Outcome, Warning, WarningCode};
 pub use crate::provider::{Provider, ProviderValidator, Registration};
 pub use crate::resolver::NameResolver;

@@ -1,10 +1,11 @@
 //! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): written, taken apart, and followed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny};
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A name as a step of a pointer.
 ///
@@ -22,32 +23,68 @@ pub fn escape(name: &str) -> String {
 /// assert!(bonafide_core::pointer::steps("").is_empty());
 /// ```
 pub fn steps(pointer: &str) -> Vec<String> {
-    pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
+    pointer.split('/').skip(1).map(|step| unescape(step).into_owned()).collect()
+}
+
+fn unescape(step: &str) -> Cow<'_, str> {
+    if step.contains('~') { step.replace("~1", "/").replace("~0", "~").into() } else { step.into() }
 }
 
 /// The value at `pointer`, found without building what stands around it, where the whole document is JSON and the value is there and of this type.
-pub(crate) fn find<T: DeserializeOwned>(json: &[u8], pointer: &str) -> Option<T> {
+pub(crate) fn find<'de, T: Deserialize<'de>>(json: &'de [u8], pointer: &str) -> Option<T> {
     if !pointer.is_empty() && !pointer.starts_with('/') {
         return None;
     }
-    let steps = steps(pointer);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let found = At { steps: &steps, value: PhantomData }.deserialize(&mut deserializer).ok()?;
+    let found = At { pointer, value: PhantomData }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     found
 }
 
-/// Reads any value, and keeps what stands at these steps inside of it.
+/// Reads any value, and keeps what stands at the pointer inside of it.
 struct At<'a, T> {
-    steps: &'a [String],
+    pointer: &'a str,
     value: PhantomData<T>,
 }
 
-impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for At<'_, T> {
+impl<'a, T> At<'a, T> {
+    /// The first step, and the pointer that goes on from there.
+    fn split(&self) -> Option<(Cow<'a, str>, &'a str)> {
+        let steps = self.pointer.strip_prefix('/')?;
+        let end = steps.find('/').unwrap_or(steps.len());
+        let (first, inside) = steps.split_at_checked(end)?;
+        Some((unescape(first), inside))
+    }
+}
+
+/// Reads a name, and says whether it is this one.
+struct Is<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for Is<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Is<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for At<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self.steps.is_empty() {
+        if self.pointer.is_empty() {
             T::deserialize(deserializer).map(Some)
         } else {
             deserializer.deserialize_any(self)
@@ -55,7 +92,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for At<'_, T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for At<'_, T> {
     type Value = Option<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,10 +101,10 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        let Some((first, inside)) = self.steps.split_first() else { return Ok(found) };
-        while let Some(name) = access.next_key::<String>()? {
-            if name == *first {
-                found = access.next_value_seed(At { steps: inside, value: PhantomData })?;
+        let Some((first, inside)) = self.split() else { return Ok(found) };
+        while let Some(is_wanted) = access.next_key_seed(Is(&first))? {
+            if is_wanted {
+                found = access.next_value_seed(At { pointer: inside, value: PhantomData })?;
             } else {
                 access.next_value::<IgnoredAny>()?;
             }
@@ -77,13 +114,13 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for At<'_, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        let Some((first, inside)) = self.steps.split_first() else { return Ok(found) };
+        let Some((first, inside)) = self.split() else { return Ok(found) };
         // RFC 6901 has no leading zeros, and no sign.
         let is_index = first == "0" || first.starts_with(|digit| matches!(digit, '1'..='9'));
         let wanted = first.parse::<usize>().ok().filter(|_| is_index);
         for index in 0_usize.. {
             if wanted == Some(index) {
-                match access.next_element_seed(At { steps: inside, value: PhantomData })? {
+                match access.next_element_seed(At { pointer: inside, value: PhantomData })? {
                     Some(value) => found = value,
                     None => break,
                 }

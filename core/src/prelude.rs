@@ -11,6 +11,6 @@ pub use crate::field::{
 };
 pub use crate::{
     AllowedRequest, Answer, BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret,
-    Failure, Outcome, Problem, Provider, ProviderLimits, ProviderType, Warning, WarningCode,
-    async_trait, register_provider,
+    Failure, JsonStr, Outcome, Problem, Provider, ProviderLimits, ProviderType, Warning,
+    WarningCode, async_trait, register_provider,
 };

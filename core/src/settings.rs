@@ -68,9 +68,11 @@ impl<'de> Deserialize<'de> for SubmittedSettings {
                 let mut settings = SubmittedSettings::new(Map::new());
                 while let Some((name, value)) = access.next_entry::<String, Value>()? {
                     let Value::Object(members) = &mut settings.members else { continue };
-                    if let Some(mut earlier) = members.insert(name.clone(), value) {
-                        wipe(&mut earlier);
+                    if let Some(earlier) = members.get_mut(&name) {
+                        wipe(&mut std::mem::replace(earlier, value));
                         settings.repeated.push(name);
+                    } else {
+                        members.insert(name, value);
                     }
                 }
                 Ok(settings)
@@ -185,11 +187,17 @@ impl SettingsSchema {
                     .hint("Keep one of them; which one was meant cannot be told."),
             );
         }
-        for error in self.validator.iter_errors(&settings.members) {
-            self.explain(&error, &settings.members, &mut problems);
+        // Naming what is wrong costs many times as much as seeing that nothing is.
+        if !self.validator.is_valid(&settings.members) {
+            for error in self.validator.iter_errors(&settings.members) {
+                self.explain(&error, &settings.members, &mut problems);
+            }
         }
         if !problems.is_empty() {
             return Err(self.in_order(problems));
+        }
+        if let Ok(settings) = T::deserialize(&settings.members) {
+            return Ok(settings);
         }
         serde_path_to_error::deserialize(&settings.members).map_err(|error| {
             // The text of the error may hold the value, so only its place is kept.

@@ -1,8 +1,8 @@
 //! What makes two checks the same one: provider, caller and settings, without keeping the settings.
 
-use std::borrow::Cow;
 use std::fmt;
 
+use bonafide_core::JsonStr;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -60,7 +60,7 @@ impl Keys {
         }
         match serde_json::from_str::<Members<'_>>(settings.get()) {
             Ok(Members(mut members)) => {
-                members.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+                members.sort_unstable_by(|a, b| str::cmp(&a.0, &b.0));
                 for (name, value) in members {
                     add(&name);
                     add(value.get());
@@ -74,10 +74,7 @@ impl Keys {
 }
 
 /// The members of an object, borrowed.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Members<'a>(Vec<(JsonStr<'a>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -92,8 +89,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(4);
-                while let Some((Name(name), value)) = access.next_entry()? {
-                    members.push((name, value));
+                while let Some(member) = access.next_entry()? {
+                    members.push(member);
                 }
                 Ok(Members(members))
             }

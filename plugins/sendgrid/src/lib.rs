@@ -61,7 +61,11 @@ impl Provider for SendGrid {
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         let answer = context.get(&["v3", "scopes"]).bearer(&settings.api_key).send().await?;
         if answer.status() == 200 {
-            return if answer.list::<String>("/scopes")?.iter().any(|scope| scope == "mail.send") {
+            return if answer
+                .list::<JsonStr<'_>>("/scopes")?
+                .iter()
+                .any(|scope| scope == "mail.send")
+            {
                 Ok(outcome(context, settings).await)
             } else {
                 Err(Failure::insufficient_permission("api_key").hint(
