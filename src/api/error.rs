@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bonafide_core::{Cause, Problem};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// An answer that is no success. What it looks like is decided in [`ApiError::body`] alone.
 ///
-/// It becomes a response without a body; the body needs the trace id, which the trace layer knows and adds.
+/// It becomes a response with nothing but its status; the rest needs the trace id, and whoever knows that adds it.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -107,7 +107,24 @@ impl ApiError {
         self
     }
 
-    pub(crate) fn body(&self, trace_id: Uuid) -> String {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Makes a response to it whole.
+    pub(crate) fn complete(&self, response: &mut Response, trace_id: Uuid) {
+        *response.body_mut() = self.body(trace_id).into();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, whole_seconds(wait).max(1).into());
+        }
+    }
+
+    fn body(&self, trace_id: Uuid) -> String {
         let code = self.status.as_u16();
         let title =
             TITLES.iter().find(|(status, _)| *status == code).map_or("", |(_, title)| title);
@@ -131,12 +148,6 @@ pub(crate) fn whole_seconds(wait: Duration) -> u64 {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(wait) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, whole_seconds(wait).max(1).into());
-        }
         response.extensions_mut().insert(self);
         response
     }

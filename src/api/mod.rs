@@ -14,10 +14,13 @@ mod validate;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router, middleware};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use serde_json::json;
 
@@ -82,6 +85,8 @@ impl Api {
     }
 }
 
+/// Where checks are asked for.
+const VALIDATE: &str = "/v1/hood/integrations/validate";
 /// Where Prometheus asks.
 const METRICS: &str = "/metrics";
 
@@ -90,7 +95,7 @@ type Route = (&'static str, &'static str, fn() -> MethodRouter<Api>);
 
 /// Every route there is. The OpenAPI document describes each of them, which a test keeps true.
 pub(crate) const ROUTES: [Route; 8] = [
-    ("/v1/hood/integrations/validate", "post", || post(validate::validate)),
+    (VALIDATE, "post", || post(validate::handle)),
     ("/v1/hood/providers", "get", || get(catalogue::list)),
     ("/v1/hood/providers/{id}", "get", || get(catalogue::one)),
     ("/v1/hood/providers/{id}/schema", "get", || get(catalogue::schema)),
@@ -100,7 +105,41 @@ pub(crate) const ROUTES: [Route; 8] = [
     ("/readyz", "get", || get(alive)),
 ];
 
-/// Everything that answers HTTP.
+/// What a listener serves.
+#[derive(Clone)]
+pub(crate) struct Service {
+    router: TowerToHyperService<Router>,
+    /// Whom checks are asked of past the router. It knows that route too, and answers the same.
+    checks: Option<Api>,
+}
+
+impl Service {
+    /// Every route.
+    pub(crate) fn of_all(api: Api) -> Self {
+        Self { router: TowerToHyperService::new(router(api.clone())), checks: Some(api) }
+    }
+
+    /// The metrics alone, for whoever asks. Only for a listener that the operator chose.
+    pub(crate) fn of_metrics(api: Api) -> Self {
+        let router = Router::new().route(METRICS, get(metrics::show_to_anybody));
+        Self { router: TowerToHyperService::new(answering(router, api)), checks: None }
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
+        match &self.checks {
+            Some(api) if request.method() == Method::POST && request.uri().path() == VALIDATE => {
+                let check = |request, trace_id| validate::validate(api, request, trace_id);
+                trace::trace(api, Some(VALIDATE), request, check).await
+            }
+            _ => {
+                let Ok(response) = self.router.call(request).await;
+                response
+            }
+        }
+    }
+}
+
+/// Every route, to be mounted.
 pub(crate) fn router(api: Api) -> Router {
     let mut router = Router::new();
     for (path, _, answer) in ROUTES {
@@ -109,17 +148,12 @@ pub(crate) fn router(api: Api) -> Router {
     answering(router, api)
 }
 
-/// The metrics alone, for whoever asks. Only for a listener that the operator chose.
-pub(crate) fn metrics_router(api: Api) -> Router {
-    answering(Router::new().route(METRICS, get(metrics::show_to_anybody)), api)
-}
-
 /// These routes, and what every answer has.
 fn answering(router: Router<Api>, api: Api) -> Router {
     router
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::not_found("There is no such route."))
-        .layer(middleware::from_fn_with_state(api.clone(), trace::trace))
+        .layer(middleware::from_fn_with_state(api.clone(), trace::trace_router))
         .with_state(api)
 }
 

@@ -4,11 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{self, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
@@ -33,7 +32,7 @@ impl FromRequestParts<Api> for TraceId {
     }
 }
 
-/// What a handler wants in the request's log line. It travels in the extensions of the response.
+/// What a handler wants in the request's log line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remarks {
     pub(crate) account: Option<Arc<str>>,
@@ -43,36 +42,86 @@ pub(crate) struct Remarks {
     pub(crate) note: Option<&'static str>,
 }
 
-pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+/// What a handler answers, before it has what every answer has.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    pub(crate) error: Option<ApiError>,
+    pub(crate) remarks: Remarks,
+}
+
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        let response = error.status().into_response();
+        Self { response, error: Some(error), remarks: Remarks::default() }
+    }
+}
+
+/// Through the router, remarks and an error travel in the extensions of the response.
+impl From<Response> for Answer {
+    fn from(mut response: Response) -> Self {
+        let error = response.extensions_mut().remove();
+        let remarks = response.extensions_mut().remove().unwrap_or_default();
+        Self { response, error, remarks }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let Self { mut response, error, remarks } = self;
+        if let Some(error) = error {
+            response.extensions_mut().insert(error);
+        }
+        response.extensions_mut().insert(remarks);
+        response
+    }
+}
+
+/// Lets the router answer what it is asked.
+pub(crate) async fn trace_router(State(api): State<Api>, request: Request, next: Next) -> Response {
+    // Never the path as it came: it may hold anything.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let answer = |mut request: Request, trace_id| {
+        request.extensions_mut().insert(TraceId(trace_id));
+        next.run(request).map(Answer::from)
+    };
+    trace(&api, route, request, answer).await
+}
+
+/// Answers a request, and gives the answer what every one has.
+pub(crate) async fn trace<B, A: Future<Output = Answer>>(
+    api: &Api,
+    route: Option<&str>,
+    request: http::Request<B>,
+    answer: impl FnOnce(http::Request<B>, Uuid) -> A,
+) -> Response {
     let start = Instant::now();
     let parent = traceparent::read(request.headers());
     let trace_id = parent.map_or_else(Uuid::new_v4, |parent| parent.trace_id);
-    request.extensions_mut().insert(TraceId(trace_id));
     let method = request.method().clone();
     // A method may be any word.
     let method = match method.as_str() {
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
         _ => "other",
     };
-    // Never the path as it came: it may hold anything.
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map(MatchedPath::as_str);
     let span = tracing::info_span!("request", %trace_id);
     #[cfg(feature = "opentelemetry")]
     crate::telemetry::export::adopt(&span, trace_id, parent.as_ref());
     async {
-        let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let mut response = response.unwrap_or_else(|_panic| ApiError::internal().into_response());
-        if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-            *response.body_mut() = Body::from(error.body(trace_id));
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(CONTENT_TYPE, json);
+        let answer = AssertUnwindSafe(answer(request, trace_id)).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_panic| ApiError::internal().into());
+        let Answer { mut response, error, remarks } = answer;
+        if let Some(error) = error {
+            error.complete(&mut response, trace_id);
         }
         let headers = response.headers_mut();
+        headers.reserve(8);
         // What an account has at its provider, and even whether its key works, is for the one who asked.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
+        let trace_id = trace_id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned();
+        if let Ok(value) = HeaderValue::try_from(trace_id) {
             headers.insert(X_TRACE_ID, value);
         }
         if api.0.sandbox {
@@ -80,7 +129,6 @@ pub(crate) async fn trace(State(api): State<Api>, mut request: Request, next: Ne
         }
         let elapsed = start.elapsed();
         api.0.metrics.answered(route, response.status(), elapsed);
-        let remarks = response.extensions_mut().remove::<Remarks>().unwrap_or_default();
         tracing::info!(
             method,
             route,

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::Json;
+use axum::body::HttpBody as Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{self, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use bonafide_core::{Cause, Problem, Verdict};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::api::error::{ApiError, whole_seconds};
 use crate::api::rate_limit::{Decision, Quota};
-use crate::api::trace::{Remarks, TraceId};
+use crate::api::trace::{Answer, Remarks, TraceId};
 use crate::api::{Api, LARGEST_BODY};
 use crate::check::{Caller, NOT_VALID, Report};
 #[cfg(feature = "opentelemetry")]
@@ -28,45 +30,64 @@ const X_BONAFIDE_WARNINGS: HeaderName = HeaderName::from_static("x-bonafide-warn
 /// How much of a refused body is still read, so that a client that is busy writing gets to read the answer.
 const LARGEST_DISCARD: usize = 1024 * 1024;
 
-pub(crate) async fn validate(
+/// Answers as a handler of the router.
+pub(crate) async fn handle(
     State(api): State<Api>,
     TraceId(trace_id): TraceId,
     request: Request,
-) -> Response {
+) -> Answer {
+    validate(&api, request, trace_id).await
+}
+
+pub(crate) async fn validate<B: Body<Data = Bytes> + Unpin>(
+    api: &Api,
+    request: http::Request<B>,
+    trace_id: Uuid,
+) -> Answer {
     let (parts, body) = request.into_parts();
     let account = match api.0.accounts.authenticate(&parts.headers) {
         Ok(account) => account,
         Err(error) => {
             discard(body).await;
-            return error.into_response();
+            return error.into();
         }
     };
-    let quota = match api.0.rate_limiter.count(&account).await {
+    let mut answer = answer(api, parts.headers, body, &account, trace_id).await;
+    answer.remarks.account = Some(account);
+    answer
+}
+
+/// Answers the holder of an account.
+async fn answer<B: Body<Data = Bytes> + Unpin>(
+    api: &Api,
+    headers: HeaderMap,
+    body: B,
+    account: &str,
+    trace_id: Uuid,
+) -> Answer {
+    let quota = match api.0.rate_limiter.count(account).await {
         Decision::Admitted(quota) => quota,
         Decision::Limited { wait, window } => {
             api.0.metrics.limited(window);
             discard(body).await;
-            let remarks = Remarks { account: Some(account), ..Remarks::default() };
-            return (Extension(remarks), ApiError::too_many_requests(wait)).into_response();
+            return ApiError::too_many_requests(wait).into();
         }
     };
-    let (mut remarks, mut response) = match read(&parts.headers, body, api.0.body_timeout).await {
+    let mut answer: Answer = match read(headers, body, api.0.body_timeout).await {
         Ok(body) => {
-            let check = api.0.checks.run(body, Caller::Account(&account), trace_id);
+            let check = api.0.checks.run(body, Caller::Account(account), trace_id);
             #[cfg(feature = "opentelemetry")]
             let check = telemetry::export::checking(check);
             let report = check.await;
             api.0.metrics.checked(&report);
-            (remarks(&report), answer(report))
+            report.into()
         }
-        Err(error) => (Remarks::default(), error.into_response()),
+        Err(error) => error.into(),
     };
-    remarks.account = Some(account);
     if let Some(quota) = quota {
-        announce(&quota, response.headers_mut());
+        announce(&quota, answer.response.headers_mut());
     }
-    response.extensions_mut().insert(remarks);
-    response
+    answer
 }
 
 fn announce(quota: &Quota, headers: &mut HeaderMap) {
@@ -76,9 +97,11 @@ fn announce(quota: &Quota, headers: &mut HeaderMap) {
 }
 
 /// Reads the whole body, if it is not too large and says that it is JSON.
-async fn read(
-    headers: &HeaderMap,
-    body: Body,
+///
+/// Nothing of the request is kept but what it returns: the library holds its buffer as long as anything that it read.
+async fn read<B: Body<Data = Bytes> + Unpin>(
+    headers: HeaderMap,
+    body: B,
     patience: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let announced =
@@ -90,11 +113,14 @@ async fn read(
     let body = timeout(patience, collect(body, announced))
         .await
         .unwrap_or_else(|_elapsed| Err(broken_off()))?;
-    judge_type(headers)?;
+    judge_type(&headers)?;
     Ok(body)
 }
 
-async fn collect(mut body: Body, announced: Option<usize>) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+async fn collect<B: Body<Data = Bytes> + Unpin>(
+    mut body: B,
+    announced: Option<usize>,
+) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     // As much as can come, so that it never moves and leaves secrets behind.
     let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(LARGEST_BODY)));
     while let Some(frame) = body.frame().await {
@@ -114,11 +140,11 @@ fn broken_off() -> ApiError {
     ApiError::bad_request(NOT_VALID, vec![problem])
 }
 
-async fn discard(mut body: Body) {
+async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let read = async {
         let mut left = LARGEST_DISCARD;
         while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, bytes::Bytes::len);
+            let length = frame.data_ref().map_or(0, Bytes::len);
             left = match left.checked_sub(length) {
                 Some(left) => left,
                 None => break,
@@ -158,35 +184,36 @@ fn is_json(content_type: &str) -> bool {
             .is_some_and(|name| !name.is_empty())
 }
 
-fn remarks(report: &Report) -> Remarks {
-    Remarks {
-        account: None,
-        provider: report.provider.map(|descriptor| descriptor.name),
-        cause: report.cause(),
-        provider_status: report.provider_status,
-        note: report.note,
+impl From<Report> for Answer {
+    fn from(report: Report) -> Self {
+        let remarks = Remarks {
+            account: None,
+            provider: report.provider.map(|descriptor| descriptor.name),
+            cause: report.cause(),
+            provider_status: report.provider_status,
+            note: report.note,
+        };
+        let answer: Self = match report.verdict {
+            Verdict::Valid => passed(&report).into(),
+            Verdict::Rejected => ApiError::bad_request(report.message, report.problems).into(),
+            Verdict::Inconclusive => {
+                ApiError::no_verdict(report.problems).retry_after(report.retry_after).into()
+            }
+        };
+        Self { remarks, ..answer }
     }
 }
 
-fn answer(report: Report) -> Response {
-    match report.verdict {
-        Verdict::Valid => {
-            let mut response = match &report.data {
-                Some(data) => Json(data).into_response(),
-                None => StatusCode::NO_CONTENT.into_response(),
-            };
-            let warnings: Vec<&str> =
-                report.warnings.iter().map(|warning| warning.code().code()).collect();
-            if let Some(value) =
-                HeaderValue::try_from(warnings.join(", ")).ok().filter(|value| !value.is_empty())
-            {
-                response.headers_mut().insert(X_BONAFIDE_WARNINGS, value);
-            }
-            response
-        }
-        Verdict::Rejected => ApiError::bad_request(report.message, report.problems).into_response(),
-        Verdict::Inconclusive => {
-            ApiError::no_verdict(report.problems).retry_after(report.retry_after).into_response()
-        }
+fn passed(report: &Report) -> Response {
+    let mut response = match &report.data {
+        Some(data) => Json(data).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    };
+    let warnings: Vec<&str> = report.warnings.iter().map(|warning| warning.code().code()).collect();
+    if let Some(value) =
+        HeaderValue::try_from(warnings.join(", ")).ok().filter(|value| !value.is_empty())
+    {
+        response.headers_mut().insert(X_BONAFIDE_WARNINGS, value);
     }
+    response
 }

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::reload::Reload;
 use super::{Asking, CommandError, Setup, print, tell};
 use crate::StartError;
-use crate::api::{self, Api};
+use crate::api::{self, Api, Service};
 use crate::config::{Account, Limits};
 use crate::token::Token;
 
@@ -58,12 +58,12 @@ pub(super) async fn run(
     if let Some(address) = config.metrics_listen {
         let (listener, address) = bind("metrics.listen", address).await?;
         tracing::info!(%address, "Metrics are served.");
-        let router = api::metrics_router(api.clone());
+        let service = Service::of_metrics(api.clone());
         let limits = Limits { connections: METRICS_CONNECTIONS, ..config.limits };
         // Until the process ends: how requests in flight are finished is worth watching too.
         let serving = api::server::serve(
             listener,
-            router,
+            service,
             limits,
             Gauge::default(),
             pending(),
@@ -78,11 +78,11 @@ pub(super) async fn run(
 
     let limits = config.limits;
     let patience = config.longest_timeout() + GRACE;
-    let router = api::router(api.clone());
+    let service = Service::of_all(api.clone());
     let connections = api.connections();
     let reload = Reload { asking: arguments.asking, registry, started: config, api };
     tokio::spawn(reload.on(hang_up));
-    api::server::serve(listener, router, limits, connections, signals.first(), patience).await;
+    api::server::serve(listener, service, limits, connections, signals.first(), patience).await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,12 +7,10 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -20,6 +18,7 @@ use tokio_util::io::InspectReader;
 
 use self::progress::Progress;
 use self::seats::{Seat, Seats};
+use crate::api::Service;
 use crate::config::Limits;
 
 /// How long to wait after a failed accept: without file descriptors the next one would fail too.
@@ -31,7 +30,7 @@ const USUAL_HEADERS: usize = 100;
 /// many are open.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    service: Service,
     limits: Limits,
     connections: Gauge,
     stop: impl Future<Output = ()>,
@@ -39,7 +38,7 @@ pub(crate) async fn serve(
 ) {
     let open = GracefulShutdown::new();
     tokio::select! {
-        () = accept_all(&listener, &router, limits, connections, &open) => {}
+        () = accept_all(&listener, &service, limits, connections, &open) => {}
         () = stop => {}
     }
     drop(listener);
@@ -51,7 +50,7 @@ pub(crate) async fn serve(
 
 async fn accept_all(
     listener: &TcpListener,
-    router: &Router,
+    service: &Service,
     limits: Limits,
     connections: Gauge,
     open: &GracefulShutdown,
@@ -82,7 +81,7 @@ async fn accept_all(
         let progress = Arc::new(Progress::new(limits));
         let seat = seats.take(number, &progress).await;
         let connection = Connection { stream, progress, seat, watcher: open.watcher() };
-        tokio::spawn(connection.run(http.clone(), router.clone()));
+        tokio::spawn(connection.run(http.clone(), service.clone()));
     }
 }
 
@@ -114,7 +113,7 @@ struct Connection {
 
 impl Connection {
     /// Answers request after request, until either side has enough.
-    async fn run(self, http: http1::Builder, router: Router) {
+    async fn run(self, http: http1::Builder, service: Service) {
         let Self { stream, progress, seat: _seat, watcher } = self;
         let reading = Arc::clone(&progress);
         let stream = InspectReader::new(stream, move |bytes: &[u8]| {
@@ -122,18 +121,13 @@ impl Connection {
                 reading.received();
             }
         });
-        let router = TowerToHyperService::new(router);
-        let service = service_fn(|request| {
-            let answer = progress.begin().then(|| router.call(request));
-            let progress = &progress;
-            async move {
-                let Some(answer) = answer else {
-                    return Err(io::Error::from(ErrorKind::ConnectionAborted));
-                };
-                let Ok(answer) = answer.await;
-                progress.answered();
-                Ok(answer)
+        let service = service_fn(async |request| {
+            if !progress.begin() {
+                return Err(io::Error::from(ErrorKind::ConnectionAborted));
             }
+            let answer = service.answer(request).await;
+            progress.answered();
+            Ok(answer)
         });
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
