@@ -342,9 +342,9 @@ impl Answer {
         self.at(pointer).filter(|_| self.status == 200).ok_or_else(|| self.no_verdict())
     }
 
-    /// The body as text without white space around it, where it is UTF-8.
+    /// The body as text without white space around it, where it is UTF-8 and not plainly somebody else's.
     pub fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.body).ok().map(str::trim)
+        if self.is_foreign() { None } else { std::str::from_utf8(&self.body).ok().map(str::trim) }
     }
 
     /// Whether the body is plainly not the provider's but some server's in between: HTML, or problem+json.

@@ -14,7 +14,7 @@ pub(crate) async fn hold(input: &[u8]) -> Result<(), String> {
         return Ok(());
     }
     // An unknown key is named, so whoever puts a secret there is shown it.
-    let keys: String = text.lines().filter_map(|line| line.split('=').next()).collect();
+    let keys: String = text.lines().flat_map(keys).collect();
     if canary().absent_from("a key", &keys).is_err() {
         return Ok(());
     }
@@ -27,6 +27,13 @@ pub(crate) async fn hold(input: &[u8]) -> Result<(), String> {
             if status == StatusCode::OK { Ok(()) } else { Err(format!("it serves a {status}")) }
         }
     }
+}
+
+/// What stands before the signs of equality of a line, and the whole of a line without one.
+fn keys(line: &str) -> impl Iterator<Item = &str> {
+    let (before, _value) = line.rsplit_once('=').unwrap_or((line, ""));
+    // Within a table on one line, a key comes after a brace or a comma.
+    before.split('=').map(|part| part.rsplit(['{', ',']).next().unwrap_or(part))
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {

@@ -105,7 +105,7 @@ struct Outline {
 
 impl Outline {
     fn names(&self) -> String {
-        self.settings.keys().map(|name| format!("{name}\n")).collect()
+        self.settings.keys().flat_map(|name| [name, "\n"]).collect()
     }
 }
 
