@@ -25,6 +25,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -89,6 +90,9 @@ impl Client {
             let connection = Box::pin(self.connect(request.uri().clone())).await;
             (connection.map_err(|error| failed(error, true, false))?, false)
         };
+        // First whatever else is ready: with many checks at a time, the other side is then woken for a batch of
+        // requests and not for each.
+        yield_now().await;
         match connection {
             Connection::Exclusive(mut connection) => {
                 let answer = connection.exchange(&host, request, read).await;

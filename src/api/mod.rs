@@ -11,7 +11,7 @@ mod trace;
 mod traceparent;
 mod validate;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::{Method, Request, StatusCode, header};
@@ -49,7 +49,7 @@ struct Shared {
     metrics: Metrics,
     body_timeout: Duration,
     sandbox: bool,
-    openapi: serde_json::Value,
+    openapi: OnceLock<serde_json::Value>,
 }
 
 impl Api {
@@ -61,7 +61,6 @@ impl Api {
         checks.warm_up()?;
         let rate_limiter = RateLimiter::new(&config.rate_limit).await?;
         let metrics = Metrics::new(&checks, &rate_limiter);
-        let openapi = openapi::document(&checks);
         let accounts = Accounts::new(config.accounts.clone());
         Ok(Self(Arc::new(Shared {
             checks,
@@ -70,7 +69,7 @@ impl Api {
             metrics,
             body_timeout: config.limits.body_timeout,
             sandbox,
-            openapi,
+            openapi: OnceLock::new(),
         })))
     }
 

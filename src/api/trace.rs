@@ -146,3 +146,35 @@ pub(crate) async fn trace<B, A: Future<Output = Answer>>(
     .instrument(span)
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use axum::http::StatusCode;
+    use bonafide_registry::Registry;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::check::Checks;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_one_500_that_does_not_say_why() {
+        let registry = Registry::collect(include_str!("../../Cargo.toml")).unwrap();
+        let config = Config::read(&registry, None, []).unwrap();
+        let environment = config.environment(&registry).unwrap();
+        let checks = Checks::new(registry, environment, |validator| {
+            config.provider_limits(validator, false)
+        });
+        let api = Api::new(checks, &config, false).await.unwrap();
+        let panics = |_request, _trace_id| async { panic!("the handler held hunter2") };
+        let response = trace(&api, None, http::Request::new(()), panics).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = response.headers()[X_TRACE_ID].to_str().unwrap().to_owned();
+        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["errors"][0]["code"], "internal", "{body}");
+        assert_eq!(body["trace_id"], id.as_str(), "{body}");
+        assert!(!body.to_string().contains("hunter2"), "{body}");
+    }
+}

@@ -15,7 +15,8 @@ use crate::check::Checks;
 
 pub(crate) async fn show(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     api.0.accounts.authenticate(&headers)?;
-    Ok(json_as("application/json", &api.0.openapi))
+    let document = api.0.openapi.get_or_init(|| document(&api.0.checks));
+    Ok(json_as("application/json", document))
 }
 
 /// The document. The same providers make the same document, byte by byte.
