@@ -101,7 +101,9 @@ impl Client {
                 Ok(answer)
             }
             Connection::Shared(mut requests) => {
-                self.pool.put(host, Connection::Shared(requests.clone()));
+                if !stale {
+                    self.pool.put(host, Connection::Shared(requests.clone()));
+                }
                 let exchange = async {
                     requests.ready().await?;
                     read(requests.send_request(request).await?).await

@@ -111,27 +111,11 @@ fn text(line: &mut Writer<'_>, text: &str) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::tests::Lines;
 
     /// What one call writes, without the time.
     fn logged(log: impl FnOnce()) -> Value {
@@ -143,7 +127,7 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, log);
-        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let written = lines.text();
         assert!(written.ends_with('\n') && written.lines().count() == 1, "{written:?}");
         let mut line: Value = serde_json::from_str(&written).unwrap();
         let time = line.as_object_mut().unwrap().remove("timestamp").unwrap();

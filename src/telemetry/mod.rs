@@ -6,7 +6,7 @@ mod line;
 mod queue;
 
 use std::env;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::panic::{self, PanicHookInfo};
 
 use tracing::Level;
@@ -64,6 +64,8 @@ pub(crate) fn start(format: Format) -> Telemetry {
     });
     let (writer, flush) = writer(format);
     let lines = fmt::layer().with_writer(writer);
+    // A file has no colours, and a terminal none for whoever has said so in `NO_COLOR`.
+    let lines = if io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     let lines = match format {
         Format::Json => lines.fmt_fields(JsonLine).event_format(JsonLine).boxed(),
         Format::Text => lines.compact().with_target(false).boxed(),
@@ -126,8 +128,15 @@ mod tests {
 
     use super::*;
 
+    /// What was logged, kept in memory.
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -152,7 +161,7 @@ mod tests {
             assert!(panic::catch_unwind(|| panic!("the payload holds {key}")).is_err());
         });
         panic::set_hook(default);
-        let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let logged = lines.text();
         assert!(logged.contains(file!()), "{logged}");
         assert!(!logged.contains("hunter2") && !logged.contains("payload"), "{logged}");
     }

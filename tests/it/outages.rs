@@ -100,7 +100,7 @@ async fn two_thousand_checks_that_wait_for_a_provider_keep_no_other_from_being_a
     let url = format!("http://{}", silent.local_addr().unwrap());
     command
         .env("BONAFIDE_PROVIDERS__MANDRILL__BASE_URL", url)
-        .env("BONAFIDE_PROVIDERS__MANDRILL__TIMEOUT", "10s");
+        .env("BONAFIDE_PROVIDERS__MANDRILL__TIMEOUT", "20s");
     let mut server = Server::start(&mut command);
     let _log = server.log();
     ask_another(&server, &upstream).await;

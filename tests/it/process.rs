@@ -251,6 +251,14 @@ async fn a_client_that_sends_too_much_gets_to_read_why() {
     server.end();
 }
 
+#[test]
+fn a_filter_of_the_log_that_is_not_understood_is_warned_of() {
+    let output = bonafide(&["providers"]).env("RUST_LOG", "bonafide=loud").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("RUST_LOG is not understood"), "{said}");
+    assert!(!said.contains('\u{1b}'), "it is no terminal: {said}");
+}
+
 #[tokio::test]
 async fn every_line_of_a_request_bears_its_trace_id_and_none_a_secret() {
     let mut server = Server::start(

@@ -32,14 +32,23 @@ struct Resting {
 }
 
 impl Pool {
-    /// Takes a connection to this host, the one that was used last.
+    /// Takes a connection to this host, the one that was used last. One that can be shared stays for others, too.
     pub(super) fn take(&self, host: &Authority) -> Option<Connection> {
         loop {
             let mut state = self.state();
-            let Resting { mut connection, .. } = state.hosts.get_mut(host)?.pop()?;
+            let connections = state.hosts.get_mut(host)?;
+            let mut last = connections.pop()?;
+            if let Connection::Shared(requests) = &last.connection
+                && !requests.is_closed()
+            {
+                let shared = Connection::Shared(requests.clone());
+                last.since = Instant::now();
+                connections.push(last);
+                return Some(shared);
+            }
             drop(state);
-            if connection.is_usable() {
-                return Some(connection);
+            if last.connection.is_usable() {
+                return Some(last.connection);
             }
         }
     }
