@@ -239,7 +239,10 @@ impl<'a> Request<'a> {
         let headers = request.headers_mut();
         // With room for what the client adds.
         headers.reserve(self.headers.len() + 2);
-        headers.extend(self.headers.iter().cloned());
+        for (name, value) in &self.headers {
+            // What was said last holds, as the last `Content-Type`.
+            headers.insert(name.clone(), value.clone());
+        }
         let (context, limit) = (self.context, self.limit);
         let read = async move |answer: http::Response<Incoming>| {
             let (head, body) = answer.into_parts();

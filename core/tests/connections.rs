@@ -13,13 +13,15 @@ use bonafide_core::{
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{HandshakeKind, ServerConfig};
+use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -179,12 +181,16 @@ async fn answer<S>(stream: S, speaks: Speaks, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |_request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
+        let credentials = request.headers().get_all(header::AUTHORIZATION).iter().count();
         async move {
             shared.heard.add_permits(1);
             shared.answers.acquire().await.unwrap().forget();
             let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
+            if credentials > 1 {
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+            }
             if shared.closes {
                 response.headers_mut().insert(header::CONNECTION, "close".parse().unwrap());
             }
@@ -227,6 +233,15 @@ async fn a_connection_is_kept_for_the_next_request() {
         }
         assert_eq!(host.connections(), 1);
     }
+}
+
+#[tokio::test]
+async fn of_a_header_that_is_given_twice_the_last_is_sent() {
+    let host = Host::start(Speaks::Plain, false).await;
+    let context = host.context();
+    let (first, last) = (SecretString::from("first"), SecretString::from("last"));
+    let answer = context.get(&["status"]).bearer(&first).bearer(&last).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK.as_u16());
 }
 
 #[tokio::test]

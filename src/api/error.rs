@@ -9,7 +9,7 @@ use bonafide_core::{Cause, Problem};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// An answer that is no success. What it looks like is decided in [`ApiError::body`] alone.
+/// An answer that is no success. What it looks like is decided in [`ApiError::complete`] alone.
 ///
 /// It becomes a response with nothing but its status; the rest needs the trace id, and whoever knows that adds it.
 #[derive(Clone, Debug)]
