@@ -279,6 +279,16 @@ async fn a_host_that_has_hung_up_is_asked_anew() {
 }
 
 #[tokio::test]
+async fn of_many_connections_that_the_host_has_closed_none_is_tried() {
+    let mut host = Host::start(Speaks::Plain, false).await;
+    let context = host.context();
+    ask_at_once(&context, 8).await;
+    host.hang_up().await;
+    ask(&context).await;
+    assert_eq!(host.connections(), 9);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_host_closes_with_its_answer_is_not_kept() {
     let host = Host::start(Speaks::Plain, true).await;
     let context = host.context();
