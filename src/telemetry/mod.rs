@@ -9,12 +9,12 @@ use std::env;
 use std::io::{self, IsTerminal as _};
 use std::panic::{self, PanicHookInfo};
 
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::line::JsonLine;
@@ -58,10 +58,6 @@ pub(crate) fn start(format: Format) -> Telemetry {
         Err(error) => (None, Some(error)),
     };
     let targets = targets.unwrap_or_else(|| Targets::new().with_default(default));
-    // Below `info` the HTTP and TLS libraries write what they send, credentials included.
-    let ours = filter_fn(|metadata| {
-        *metadata.level() <= Level::INFO || metadata.target().starts_with("bonafide")
-    });
     let (writer, flush) = writer(format);
     let lines = fmt::layer().with_writer(writer);
     // A file has no colours, and a terminal none for whoever has said so in `NO_COLOR`.
@@ -72,7 +68,7 @@ pub(crate) fn start(format: Format) -> Telemetry {
     };
     #[cfg(feature = "opentelemetry")]
     let lines = lines.with_filter(filter_fn(|metadata| metadata.target() != CHECK));
-    let subscriber = tracing_subscriber::registry().with(targets).with(ours).with(lines);
+    let subscriber = tracing_subscriber::registry().with(filter(targets)).with(lines);
     #[cfg(feature = "opentelemetry")]
     let export = (format == Format::Json).then(export::Export::start).flatten();
     #[cfg(feature = "opentelemetry")]
@@ -101,6 +97,14 @@ pub(crate) fn start(format: Format) -> Telemetry {
         _export: export,
         _flush: flush,
     }
+}
+
+/// What is wanted of what may be logged: below `info` the HTTP and TLS libraries write what they send, credentials
+/// included.
+fn filter<S: Subscriber>(wanted: Targets) -> impl Layer<S> {
+    wanted.and_then(filter_fn(|metadata| {
+        *metadata.level() <= Level::INFO || metadata.target().starts_with("bonafide")
+    }))
 }
 
 /// A server waits for nobody who reads its log. A command's lines stand between what else it tells the same person.
@@ -147,6 +151,24 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn below_info_libraries_are_not_heard_whatever_is_wanted() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let wanted = Targets::new().with_default(LevelFilter::TRACE);
+        let layer = fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(filter(wanted)).with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "h2::codec", "headers");
+            tracing::debug!(target: "rustls::conn", "a record");
+            tracing::info!(target: "h2::codec", "a library");
+            tracing::trace!(target: "bonafide::check", "of ours");
+        });
+        let logged = lines.text();
+        assert_eq!(logged.lines().count(), 2, "{logged}");
+        assert!(logged.contains("a library") && logged.contains("of ours"), "{logged}");
     }
 
     #[test]
