@@ -137,7 +137,7 @@ impl ProviderLimits {
     pub const CAUTIOUS: Self = Self { max_concurrent: 100, max_per_second: 0 };
 }
 
-/// Identity of a provider, and the documented exchanges that its tests, its sandbox and its page share.
+/// Identity of a provider, and the documented interactions that its tests, its sandbox and its page share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// The `provider_id` of a request. Decimal digits, unique among the linked providers, never used again.
@@ -153,8 +153,8 @@ pub struct Descriptor {
     pub destination: Destination,
     /// Everything that the checks may ask over HTTP; empty where they speak another protocol.
     pub requests: &'static [AllowedRequest],
-    /// The documented exchanges, as the JSON that [`exchange::parse`](crate::exchange::parse) reads.
-    pub exchanges: &'static str,
+    /// The documented interactions, as the JSON that [`interaction::parse`](crate::interaction::parse) reads.
+    pub interactions: &'static str,
 }
 
 impl Descriptor {

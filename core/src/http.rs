@@ -423,7 +423,7 @@ mod tests {
             AllowedRequest::get("/v1/*/*/*/*", "segments of any kind"),
             AllowedRequest::get("/v1/list", "a list"),
         ],
-        exchanges: "[]",
+        interactions: "[]",
     };
 
     fn context() -> Context {

@@ -43,7 +43,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
         url: "https://provider.example",
     }]),
     requests: &[AllowedRequest::get("/status", "it is the test's own host")],
-    exchanges: "[]",
+    interactions: "[]",
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     title: "Example",
     destination: Destination::NamedBySettings,
     requests: &[],
-    exchanges: "[]",
+    interactions: "[]",
 };
 
 fn context(policy: Policy) -> Context {

@@ -26,7 +26,7 @@ static NAMED: Descriptor = Descriptor {
     title: "Named by settings",
     destination: Destination::NamedBySettings,
     requests: &[],
-    exchanges: "[]",
+    interactions: "[]",
 };
 
 static BUILT_IN: Descriptor = Descriptor {
@@ -36,7 +36,7 @@ static BUILT_IN: Descriptor = Descriptor {
     title: "Built in",
     destination: Destination::BuiltIn(&[BaseUrl::main("https://host.example")]),
     requests: &[AllowedRequest::get("/", "an answer")],
-    exchanges: "[]",
+    interactions: "[]",
 };
 
 /// A port that settings may not name: to be refused at it, an address must have been let through.

@@ -53,7 +53,7 @@ impl Provider for Example {
         title: "Example",
         destination: Destination::NamedBySettings,
         requests: &[],
-        exchanges: "[]",
+        interactions: "[]",
     };
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {

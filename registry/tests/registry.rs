@@ -24,7 +24,7 @@ macro_rules! provider {
                 title: $name,
                 destination: $destination,
                 requests: &[],
-                exchanges: "[]",
+                interactions: "[]",
             };
 
             async fn validate(&self, _: &Context, _: &NoSettings) -> Result<Outcome, Failure> {

@@ -18,7 +18,7 @@ use super::{CommandError, print};
 /// What every new crate has, beside its manifest.
 const FILES: [(&str, &str); 5] = [
     ("README.md", include_str!("new_provider/README.md.template")),
-    ("exchanges.json", include_str!("new_provider/exchanges.json.template")),
+    ("interactions.json", include_str!("new_provider/interactions.json.template")),
     ("src/lib.rs", include_str!("new_provider/lib.rs.template")),
     ("tests/conformance.rs", include_str!("new_provider/conformance.rs.template")),
     ("tests/snapshots/@name@.snap", include_str!("new_provider/schema.snap.template")),
@@ -280,7 +280,7 @@ impl Crate<'_> {
              2. With the two lines in place, the host knows the example in the sandbox:\n\n    \
                 echo '{body}' | cargo run -- validate --sandbox\n\n\
              3. The host, the path and the answers are made up. Put what {title} documents in their place, in\n   \
-                `exchanges.json`, `src/lib.rs` and `README.md`; Bonafide's `docs/adding-a-provider.md` says how.\n\
+                `interactions.json`, `src/lib.rs` and `README.md`; Bonafide's `docs/adding-a-provider.md` says how.\n\
              4. Where that changes the settings, write the snapshot of their schema again and commit it:\n\n    \
                 INSTA_UPDATE=always {command} the_schema_is_the_one_in_the_snapshot",
             title = self.title(),

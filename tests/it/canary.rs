@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bonafide_core::{Destination, ProviderValidator};
 use bonafide_registry::Registry;
 use bonafide_testkit::emulator::{Authority, Certificate};
-use bonafide_testkit::{Act, Faulty, Secrets, valid_settings};
+use bonafide_testkit::{Faulty, Secrets, ServerAction, valid_settings};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
@@ -154,45 +154,58 @@ fn http_answers(secret: &str) -> Vec<Answer> {
 }
 
 /// Every way in which a mail server could tell a password back.
-fn mail_scripts(secret: &str) -> Vec<Vec<Act>> {
+fn mail_scripts(secret: &str) -> Vec<Vec<ServerAction>> {
     let line = format!("{secret}{}", HOSTILE.replace(['\r', '\n'], " "));
     let before_tls = [
-        Act::say("220 mail.example.com\r\n"),
-        Act::ReadLine,
-        Act::say("250-mail.example.com\r\n250 STARTTLS\r\n"),
-        Act::ReadLine,
+        ServerAction::say("220 mail.example.com\r\n"),
+        ServerAction::ReadLine,
+        ServerAction::say("250-mail.example.com\r\n250 STARTTLS\r\n"),
+        ServerAction::ReadLine,
     ];
     let inside_tls = [
-        Act::say("220 2.0.0 Go\r\n"),
-        Act::Tls(Certificate::Trusted),
-        Act::ReadLine,
-        Act::say("250-mail.example.com\r\n250 AUTH PLAIN LOGIN\r\n"),
-        Act::ReadLine,
+        ServerAction::say("220 2.0.0 Go\r\n"),
+        ServerAction::Tls(Certificate::Trusted),
+        ServerAction::ReadLine,
+        ServerAction::say("250-mail.example.com\r\n250 AUTH PLAIN LOGIN\r\n"),
+        ServerAction::ReadLine,
     ];
     let login = [before_tls.as_slice(), &inside_tls].concat();
     let mut scripts = vec![
         vec![
-            Act::say(format!("220 {line}\r\n")),
-            Act::ReadLine,
-            Act::say(format!("550 {line}\r\n")),
+            ServerAction::say(format!("220 {line}\r\n")),
+            ServerAction::ReadLine,
+            ServerAction::say(format!("550 {line}\r\n")),
         ],
-        vec![Act::say(format!("554 {line}\r\n"))],
-        vec![Act::say(format!("{line}\r\n"))],
-        [&before_tls[..2], &[Act::say(format!("250-{line}\r\n250 {line}\r\n"))]].concat(),
-        [before_tls.as_slice(), &[Act::say(format!("454 {line}\r\n"))]].concat(),
-        [before_tls.as_slice(), &[Act::say(format!("220 {line}\r\n{line}\r\n"))]].concat(),
-        [login.as_slice(), &[Act::Echo, Act::Echo]].concat(),
-        [login.as_slice(), &[Act::say("535-"), Act::Echo, Act::say(format!("535 {line}\r\n"))]]
-            .concat(),
+        vec![ServerAction::say(format!("554 {line}\r\n"))],
+        vec![ServerAction::say(format!("{line}\r\n"))],
+        [&before_tls[..2], &[ServerAction::say(format!("250-{line}\r\n250 {line}\r\n"))]].concat(),
+        [before_tls.as_slice(), &[ServerAction::say(format!("454 {line}\r\n"))]].concat(),
+        [before_tls.as_slice(), &[ServerAction::say(format!("220 {line}\r\n{line}\r\n"))]].concat(),
+        [login.as_slice(), &[ServerAction::Echo, ServerAction::Echo]].concat(),
         [
             login.as_slice(),
-            &[Act::say("334 "), Act::Echo, Act::ReadLine, Act::say("535 "), Act::Echo],
+            &[
+                ServerAction::say("535-"),
+                ServerAction::Echo,
+                ServerAction::say(format!("535 {line}\r\n")),
+            ],
+        ]
+        .concat(),
+        [
+            login.as_slice(),
+            &[
+                ServerAction::say("334 "),
+                ServerAction::Echo,
+                ServerAction::ReadLine,
+                ServerAction::say("535 "),
+                ServerAction::Echo,
+            ],
         ]
         .concat(),
     ];
     for code in [235, 334, 421, 432, 454, 500, 504, 530, 534, 535, 538, 550] {
         let reply = format!("{code}-5.7.8 {line}\r\n{code} 5.7.8 {line}\r\n");
-        scripts.push([login.as_slice(), &[Act::say(reply)]].concat());
+        scripts.push([login.as_slice(), &[ServerAction::say(reply)]].concat());
     }
     scripts
 }

@@ -1,7 +1,7 @@
 //! What leads a check elsewhere, and does not: a proxy of the surroundings, a redirect.
 
 use bonafide_testkit::emulator::{Authority, Certificate};
-use bonafide_testkit::{Act, Faulty};
+use bonafide_testkit::{Faulty, ServerAction};
 use serde_json::{Value, json};
 
 use crate::cli::{bonafide, run};
@@ -19,8 +19,9 @@ async fn a_proxy_of_the_surroundings_sees_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.pem()).unwrap();
-    let plain = [Act::Read, Act::say(RECEIPT)];
-    let inside_tls = [Act::Tls(Certificate::Trusted), Act::Read, Act::say(RECEIPT)];
+    let plain = [ServerAction::Read, ServerAction::say(RECEIPT)];
+    let inside_tls =
+        [ServerAction::Tls(Certificate::Trusted), ServerAction::Read, ServerAction::say(RECEIPT)];
     for (scheme, script) in [("http", plain.as_slice()), ("https", &inside_tls)] {
         let provider = Faulty::trusted_by(&authority, vec![script.to_vec()]).await;
         let proxy = Faulty::answering(502, &[], "").await;
@@ -42,7 +43,7 @@ async fn a_proxy_of_the_surroundings_sees_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_a_redirect_leads_nobody_comes() {
     for status in [300, 301, 302, 303, 307, 308] {
-        let elsewhere = Faulty::start([Act::Read, Act::say(RECEIPT)]).await;
+        let elsewhere = Faulty::start([ServerAction::Read, ServerAction::say(RECEIPT)]).await;
         let location = elsewhere.url();
         let provider = Faulty::answering(status, &[("location", location.as_str())], "").await;
         let mut command = bonafide(&["validate", "--format", "json"]);

@@ -41,7 +41,7 @@ impl Provider for Fake {
             url: "https://fake.example.com",
         }]),
         requests: &[],
-        exchanges: "[]",
+        interactions: "[]",
     };
 
     async fn validate(&self, _context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use bonafide_core::exchange::{self, Answered, Conclusion, Exchange, Smtp};
+use bonafide_core::interaction::{self, Expected, Interaction, ResponseStub, Smtp};
 use bonafide_core::{Cause, ProviderValidator, WarningCode};
 use bonafide_registry::Registry;
 use serde_json::Value;
@@ -111,43 +111,44 @@ fn page(provider: &dyn ProviderValidator) -> String {
     }
 
     page.push_str(
-        "\n## Documented exchanges\n\nWhat the provider answers, and what we conclude. The tests play these, and so does the sandbox, \
+        "\n## Documented interactions\n\nWhat the provider answers, and what we conclude. The tests play these, and so does the sandbox, \
          for the settings that stand beside each.\n",
     );
-    for exchange in exchange::parse(descriptor.exchanges).unwrap() {
-        section(&mut page, &exchange);
+    for interaction in interaction::parse(descriptor.interactions).unwrap() {
+        section(&mut page, &interaction);
     }
     page
 }
 
-fn section(page: &mut String, exchange: &Exchange) {
-    writeln!(page, "\n### {}\n", exchange.title).unwrap();
-    for step in &exchange.dialogue {
+fn section(page: &mut String, interaction: &Interaction) {
+    writeln!(page, "\n### {}\n", interaction.title).unwrap();
+    for step in &interaction.steps {
         let region =
             step.region.as_ref().map(|region| format!(" of `{region}`")).unwrap_or_default();
         let (method, path) = (&step.request.method, &step.request.path);
-        writeln!(page, "- `{method} {path}`{region} is answered {}", answer(&step.answer)).unwrap();
+        writeln!(page, "- `{method} {path}`{region} is answered {}", answer(&step.response))
+            .unwrap();
     }
-    if let Some(smtp) = &exchange.smtp {
+    if let Some(smtp) = &interaction.smtp {
         for (stage, reply) in replies(smtp) {
             writeln!(page, "- {stage} `{}`", reply.replace(['\r', '\n'], " ")).unwrap();
         }
     }
-    writeln!(page, "- Verdict: {}", verdict(&exchange.verdict)).unwrap();
-    let source = if exchange.source.starts_with("https://") {
-        format!("<{}>", exchange.source)
+    writeln!(page, "- Verdict: {}", verdict(&interaction.expected)).unwrap();
+    let source = if interaction.source.starts_with("https://") {
+        format!("<{}>", interaction.source)
     } else {
-        exchange.source.clone()
+        interaction.source.clone()
     };
     writeln!(page, "- Source: {source}").unwrap();
-    let mut settings = exchange.settings.clone();
+    let mut settings = interaction.settings.clone();
     settings.retain(|field, _| !field.starts_with("default_") && !field.starts_with("sender_"));
     let settings = Value::Object(settings);
-    let note = if exchange.otherwise { ", and any that no other exchange names" } else { "" };
+    let note = if interaction.fallback { ", and any that no other interaction names" } else { "" };
     writeln!(page, "- Settings: `{settings}`{note}").unwrap();
 }
 
-fn answer(answer: &Answered) -> String {
+fn answer(answer: &ResponseStub) -> String {
     let body = match (&answer.body, &answer.text) {
         (Some(body), _) => {
             let text = body.to_string();
@@ -186,7 +187,7 @@ fn replies(smtp: &Smtp) -> Vec<(&'static str, String)> {
     replies
 }
 
-fn verdict(conclusion: &Conclusion) -> String {
+fn verdict(conclusion: &Expected) -> String {
     let mut text = match &conclusion.cause {
         None => "valid".to_owned(),
         Some(cause) => format!("{}, `{cause}`", conclusion.verdict()),

@@ -27,8 +27,8 @@ fn what_it_quotes_stands_in_the_files() {
     assert_eq!(
         files,
         [
-            "postmark/exchanges.json",
-            "postmark/exchanges.json",
+            "postmark/interactions.json",
+            "postmark/interactions.json",
             "postmark/src/lib.rs",
             "postmark/tests/conformance.rs",
             "host/Cargo.toml",

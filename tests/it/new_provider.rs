@@ -16,7 +16,7 @@ const CHECKOUT: &str = env!("CARGO_MANIFEST_DIR");
 const FILES: [&str; 6] = [
     "Cargo.toml",
     "README.md",
-    "exchanges.json",
+    "interactions.json",
     "src/lib.rs",
     "tests/conformance.rs",
     "tests/snapshots/acme-mail.snap",
@@ -291,9 +291,9 @@ fn what_it_writes_passes_its_tests_and_plays_in_the_sandbox_of_a_host() {
     cargo(&host, &["build", "--all-targets"]);
     cargo(&host, &["test", "--all-targets"]);
 
-    let exchanges = fs::read(host.join("bonafide-acme-mail/exchanges.json")).unwrap();
-    let exchanges: Value = serde_json::from_slice(&exchanges).unwrap();
-    let settings = &exchanges[0]["settings"];
+    let interactions = fs::read(host.join("bonafide-acme-mail/interactions.json")).unwrap();
+    let interactions: Value = serde_json::from_slice(&interactions).unwrap();
+    let settings = &interactions[0]["settings"];
     let request = json!({"name": "Example", "provider_id": "2000", "settings": settings});
     fs::write(host.join("request.json"), request.to_string()).unwrap();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();

@@ -15,7 +15,7 @@ fn quoted(page: &str) -> Vec<Vec<Vec<&str>>> {
     .collect()
 }
 
-/// Adds the text of the Rust and the exchanges below a folder.
+/// Adds the text of the Rust and the interactions below a folder.
 fn read(folder: &Path, sources: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -30,7 +30,7 @@ fn read(folder: &Path, sources: &mut String) {
     }
 }
 
-/// Whether these sources have a test, a case of the kit or an exchange of this name.
+/// Whether these sources have a test, a case of the kit or an interaction of this name.
 fn is_there(name: &str, sources: &str) -> bool {
     let defined = format!("fn {name}");
     sources

@@ -1,11 +1,11 @@
-//! One provider, played.
+//! One provider, replayed.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use bonafide_core::exchange::{self, Exchange};
+use bonafide_core::interaction::{self, Interaction};
 use bonafide_core::{Descriptor, Destination, Route};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ use crate::record::{Record, RecordedRequest, Stage};
 use crate::serve::{Down, serve};
 use crate::smtp::MailRoutes;
 
-/// One provider, played on loopback from its documented exchanges. Dropping it takes it down.
+/// One provider, replayed on loopback from its documented interactions. Dropping it takes it down.
 pub struct Emulator {
     descriptor: &'static Descriptor,
     base_urls: Vec<Url>,
@@ -42,61 +42,61 @@ impl fmt::Debug for Emulator {
 }
 
 impl Emulator {
-    /// Plays every exchange of the provider.
+    /// Plays every interaction of the provider.
     pub async fn start(
         descriptor: &'static Descriptor,
         authority: &Authority,
     ) -> Result<Self, EmulatorError> {
-        let exchanges = exchange::parse(descriptor.exchanges)
-            .map_err(|source| EmulatorError::Exchanges { provider: descriptor.name, source })?;
-        Self::of_exchanges(descriptor, exchanges, authority).await
+        let interactions = interaction::parse(descriptor.interactions)
+            .map_err(|source| EmulatorError::Interactions { provider: descriptor.name, source })?;
+        Self::of_interactions(descriptor, interactions, authority).await
     }
 
-    /// Plays these exchanges alone.
-    pub async fn of_exchanges(
+    /// Plays these interactions alone.
+    pub async fn of_interactions(
         descriptor: &'static Descriptor,
-        exchanges: Vec<Exchange>,
+        interactions: Vec<Interaction>,
         authority: &Authority,
     ) -> Result<Self, EmulatorError> {
         let record = Arc::new(Record::default());
         let down = watch::Sender::new(false);
         let mut listeners = JoinSet::new();
         let mut base_urls = Vec::new();
-        let api = Arc::new(Api::new(descriptor, &exchanges, Arc::clone(&record), down.clone())?);
+        let api = Arc::new(Api::new(descriptor, &interactions, Arc::clone(&record), down.clone())?);
         for region in 0..descriptor.base_urls().len() {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             base_urls.push(base_url(listener.local_addr()?, descriptor)?);
             let api = Arc::clone(&api);
-            let converse = move |stream| Arc::clone(&api).converse(region, stream);
-            listeners.spawn(serve(listener, Arc::clone(&record), down.clone(), converse));
+            let serve_connection = move |stream| Arc::clone(&api).serve_connection(region, stream);
+            listeners.spawn(serve(listener, Arc::clone(&record), down.clone(), serve_connection));
         }
         let mail = match descriptor.destination {
             Destination::BuiltIn(_) => None,
             Destination::NamedBySettings => Some(Arc::new(
-                MailRoutes::start(&exchanges, authority, &record, &down, &mut listeners).await?,
+                MailRoutes::start(&interactions, authority, &record, &down, &mut listeners).await?,
             )),
         };
         tracing::debug!(
             provider = descriptor.name,
-            exchanges = exchanges.len(),
+            interactions = interactions.len(),
             listeners = listeners.len(),
             "the emulator is up"
         );
         Ok(Self { descriptor, base_urls, mail, record, down, listeners })
     }
 
-    /// The provider that is played.
+    /// The provider that is replayed.
     pub fn descriptor(&self) -> &'static Descriptor {
         self.descriptor
     }
 
-    /// Where it is played, region by region; empty where the settings name the host.
+    /// Where it is replayed, region by region; empty where the settings name the host.
     pub fn base_urls(&self) -> &[Url] {
         &self.base_urls
     }
 
     /// Leads the hosts and ports that settings name to this emulator, for providers whose settings do. What no
-    /// exchange is for is led to a port where nobody listens.
+    /// interaction is for is led to a port where nobody listens.
     pub fn route(&self) -> Option<Route> {
         let mail = Arc::clone(self.mail.as_ref()?);
         Some(Arc::new(move |host, port| {
@@ -145,7 +145,7 @@ impl Emulator {
 fn base_url(address: SocketAddr, descriptor: &'static Descriptor) -> Result<Url, EmulatorError> {
     Url::parse(&format!("http://{address}")).map_err(|error| EmulatorError::Unplayable {
         provider: descriptor.name,
-        exchange: "all".to_owned(),
+        interaction: "all".to_owned(),
         reason: error.to_string(),
     })
 }

@@ -3,27 +3,29 @@
 use std::io;
 
 use bonafide_core::EnvironmentError;
-use bonafide_core::exchange::ExchangeError;
+use bonafide_core::interaction::InteractionError;
 
 /// Why an emulator cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmulatorError {
-    /// The exchanges of the provider have not the form that they must have.
+    /// The interactions of the provider have not the form that they must have.
     #[error("the provider `{provider}` cannot be emulated: {source}")]
-    Exchanges {
+    Interactions {
         /// The provider's name.
         provider: &'static str,
         /// Where they break the form.
-        source: ExchangeError,
+        source: InteractionError,
     },
-    /// An exchange that cannot be played.
-    #[error("the exchange `{exchange}` of provider `{provider}` cannot be played: {reason}")]
+    /// An interaction that cannot be replayed.
+    #[error(
+        "the interaction `{interaction}` of provider `{provider}` cannot be replayed: {reason}"
+    )]
     Unplayable {
         /// The provider's name.
         provider: &'static str,
-        /// The exchange's name.
-        exchange: String,
+        /// The interaction's name.
+        interaction: String,
         /// What is wrong with it.
         reason: String,
     },

@@ -1,4 +1,4 @@
-//! A provider's HTTP API, played from its exchanges.
+//! A provider's HTTP API, replayed from its interactions.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bonafide_core::Descriptor;
-use bonafide_core::exchange::{Asked, Exchange, Step};
+use bonafide_core::interaction::{Interaction, RequestMatcher, Step};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -32,7 +32,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// What takes the emulator down.
 const STOP: &str = "/__sandbox__/stop";
 
-/// The HTTP exchanges of a provider, in the order in which they are tried.
+/// The HTTP interactions of a provider, in the order in which they are tried.
 pub(crate) struct Api {
     regions: Vec<&'static str>,
     steps: Vec<Prepared>,
@@ -40,9 +40,9 @@ pub(crate) struct Api {
     down: Down,
 }
 
-/// A step with the settings of its exchange filled in.
+/// A step with the settings of its interaction filled in.
 struct Prepared {
-    exchange: String,
+    interaction: String,
     step: usize,
     region: usize,
     method: String,
@@ -54,7 +54,7 @@ struct Prepared {
     basic: Option<String>,
     headers: Vec<(String, String)>,
     body: Option<Value>,
-    answer: Response<Bytes>,
+    response: Response<Bytes>,
 }
 
 /// The first thing in which a request differs from a step. What comes later is nearer.
@@ -97,7 +97,7 @@ struct Asking<'a> {
 impl Api {
     pub(crate) fn new(
         descriptor: &'static Descriptor,
-        exchanges: &[Exchange],
+        interactions: &[Interaction],
         record: Arc<Record>,
         down: Down,
     ) -> Result<Self, EmulatorError> {
@@ -105,13 +105,13 @@ impl Api {
             descriptor.base_urls().iter().map(|base_url| base_url.key).collect();
         let mut steps = Vec::new();
         let (otherwise, named): (Vec<_>, Vec<_>) =
-            exchanges.iter().partition(|exchange| exchange.otherwise);
-        for exchange in named.into_iter().chain(otherwise) {
-            for (index, step) in exchange.dialogue.iter().enumerate() {
-                let prepared = Prepared::new(exchange, index, step, &regions);
+            interactions.iter().partition(|interaction| interaction.fallback);
+        for interaction in named.into_iter().chain(otherwise) {
+            for (index, step) in interaction.steps.iter().enumerate() {
+                let prepared = Prepared::new(interaction, index, step, &regions);
                 steps.push(prepared.map_err(|reason| EmulatorError::Unplayable {
                     provider: descriptor.name,
-                    exchange: exchange.name.clone(),
+                    interaction: interaction.name.clone(),
                     reason: format!("in step {}, {reason}", index + 1),
                 })?);
             }
@@ -120,7 +120,7 @@ impl Api {
     }
 
     /// Serves one connection to a region.
-    pub(crate) async fn converse(self: Arc<Self>, region: usize, stream: TcpStream) {
+    pub(crate) async fn serve_connection(self: Arc<Self>, region: usize, stream: TcpStream) {
         let told_to_stop = AtomicBool::new(false);
         let service = service_fn(|request| self.answer(region, request, &told_to_stop));
         let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -183,22 +183,22 @@ impl Api {
             }
         }
         let response = if let Some(step) = answer {
-            tracing::debug!(exchange = %step.exchange, step = step.step + 1, "the emulator answers");
+            tracing::debug!(interaction = %step.interaction, step = step.step + 1, "the emulator answers");
             recorded.answered_by =
-                Some(AnsweredBy { exchange: step.exchange.clone(), step: step.step });
-            step.answer.clone().map(Full::new)
+                Some(AnsweredBy { interaction: step.interaction.clone(), step: step.step });
+            step.response.clone().map(Full::new)
         } else {
             let missed_by = match nearest {
                 Some((difference, step)) => format!(
                     "the nearest is step {} of `{}`, whose {} is another",
                     step.step + 1,
-                    step.exchange,
+                    step.interaction,
                     difference.what()
                 ),
                 None => format!("no step is for `{key}`"),
             };
             // The path and the query may hold a secret.
-            tracing::debug!(method = %parts.method, region = key, "no exchange matches: {missed_by}");
+            tracing::debug!(method = %parts.method, region = key, "no interaction matches: {missed_by}");
             recorded.missed_by = Some(missed_by);
             bare(StatusCode::NOT_FOUND)
         };
@@ -239,7 +239,7 @@ impl<'a> Asking<'a> {
 
 impl Prepared {
     fn new(
-        exchange: &Exchange,
+        interaction: &Interaction,
         index: usize,
         step: &Step,
         regions: &[&'static str],
@@ -251,8 +251,8 @@ impl Prepared {
                 .position(|known| known == key)
                 .ok_or_else(|| format!("`{key}` is not the key of a base URL of the provider"))?,
         };
-        let settings = &exchange.settings;
-        let Asked { method, path, query, without_query, bearer, basic, headers, body } =
+        let settings = &interaction.settings;
+        let RequestMatcher { method, path, query, without_query, bearer, basic, headers, body } =
             &step.request;
         let pairs = |map: &Map<String, Value>| {
             map.iter()
@@ -266,7 +266,7 @@ impl Prepared {
             _ => Some(decoded(segment)),
         };
         Ok(Self {
-            exchange: exchange.name.clone(),
+            interaction: interaction.name.clone(),
             step: index,
             region,
             method: method.clone(),
@@ -277,7 +277,7 @@ impl Prepared {
             basic: basic.as_ref().map(|basic| fill(basic, settings)),
             headers: pairs(headers),
             body: body.as_ref().map(|body| fill_value(body, settings)),
-            answer: answer(step)?,
+            response: response(step)?,
         })
     }
 
@@ -325,23 +325,23 @@ fn decoded(segment: &str) -> Vec<u8> {
     percent_decode_str(segment).collect()
 }
 
-fn answer(step: &Step) -> Result<Response<Bytes>, String> {
-    let answered = &step.answer;
-    let (body, content_type) = match (&answered.body, &answered.text) {
+fn response(step: &Step) -> Result<Response<Bytes>, String> {
+    let stub = &step.response;
+    let (body, content_type) = match (&stub.body, &stub.text) {
         (Some(_), Some(_)) => return Err("the answer has both `body` and `text`".to_owned()),
         (Some(body), None) => (Bytes::from(body.to_string()), Some("application/json")),
         (None, Some(text)) => (Bytes::from(text.clone()), Some("text/plain")),
         (None, None) => (Bytes::new(), None),
     };
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(answered.status)
+    *response.status_mut() = StatusCode::from_u16(stub.status)
         .ok()
         .filter(|status| !status.is_informational())
-        .ok_or_else(|| format!("{} cannot be the status of an answer", answered.status))?;
+        .ok_or_else(|| format!("{} cannot be the status of an answer", stub.status))?;
     if let Some(content_type) = content_type {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    for (name, value) in &answered.headers {
+    for (name, value) in &stub.headers {
         let bad = || format!("the header `{name}` of the answer cannot be sent");
         let value = HeaderValue::try_from(text_of(value)).map_err(|_| bad())?;
         let name = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;

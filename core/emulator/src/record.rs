@@ -43,12 +43,12 @@ impl fmt::Debug for RecordedRequest {
     }
 }
 
-/// A step of an exchange.
+/// A step of an interaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnsweredBy {
-    /// The name of the exchange.
-    pub exchange: String,
-    /// The index of the step in its dialogue.
+    /// The name of the interaction.
+    pub interaction: String,
+    /// The index of the step in its steps.
     pub step: usize,
 }
 

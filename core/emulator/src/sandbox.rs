@@ -20,7 +20,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Plays every exchange of these providers.
+    /// Plays every interaction of these providers.
     pub async fn start(
         descriptors: impl IntoIterator<Item = &'static Descriptor>,
     ) -> Result<Self, EmulatorError> {

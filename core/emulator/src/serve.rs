@@ -1,4 +1,4 @@
-//! What every listener does: accept, converse, and be gone at once when it is told to.
+//! What every listener does: accept, serve, and be gone at once when it is told to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,13 @@ use crate::record::Record;
 /// Told `true`, once, when the emulator is to be down.
 pub(crate) type Down = watch::Sender<bool>;
 
-/// Converses with whoever connects until the emulator is down, then closes the listener and every connection.
-pub(crate) async fn serve<C, F>(listener: TcpListener, record: Arc<Record>, down: Down, converse: C)
-where
+/// Serves every connection until the emulator is down, then closes the listener and every connection.
+pub(crate) async fn serve<C, F>(
+    listener: TcpListener,
+    record: Arc<Record>,
+    down: Down,
+    serve_connection: C,
+) where
     C: Fn(TcpStream) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
@@ -33,7 +37,7 @@ where
                     // Without this, short replies wait for the other side's delayed acknowledgement.
                     let _ = stream.set_nodelay(true);
                     record.lock().connections += 1;
-                    connections.spawn(converse(stream));
+                    connections.spawn(serve_connection(stream));
                 }
                 Err(error) => {
                     // Out of file descriptors, as a rule: accepting again at once would only spin.

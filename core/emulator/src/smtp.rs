@@ -1,4 +1,4 @@
-//! Mail servers, played from a provider's exchanges.
+//! Mail servers, replayed from a provider's interactions.
 
 use std::collections::HashMap;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bonafide_core::exchange::{Exchange, Smtp};
+use bonafide_core::interaction::{Interaction, Smtp};
 use rustls::ServerConfig;
 use serde_json::{Map, Value};
 use tokio::io::{
@@ -50,7 +50,7 @@ struct Otherwise {
 }
 
 impl MailRoutes {
-    /// The server that an exchange plays at this host and port.
+    /// The server that an interaction plays at this host and port.
     pub(crate) fn named(&self, host: &str, port: u16) -> Option<SocketAddr> {
         self.named.get(&(normal(host), port)).copied()
     }
@@ -66,9 +66,9 @@ impl MailRoutes {
         self.nobody
     }
 
-    /// Starts a server for each host and port that the exchanges name.
+    /// Starts a server for each host and port that the interactions name.
     pub(crate) async fn start(
-        exchanges: &[Exchange],
+        interactions: &[Interaction],
         authority: &Authority,
         record: &Arc<Record>,
         down: &Down,
@@ -78,38 +78,40 @@ impl MailRoutes {
         reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let nobody = reserved.local_addr()?;
 
-        let mut destinations: Vec<((String, u16), Vec<&Exchange>)> = Vec::new();
+        let mut destinations: Vec<((String, u16), Vec<&Interaction>)> = Vec::new();
         let mut anywhere = Vec::new();
-        for exchange in exchanges.iter().filter(|exchange| exchange.smtp.is_some()) {
-            if exchange.otherwise {
-                anywhere.push(exchange);
+        for interaction in interactions.iter().filter(|interaction| interaction.smtp.is_some()) {
+            if interaction.fallback {
+                anywhere.push(interaction);
                 continue;
             }
-            let Some(destination) = destination(&exchange.settings) else { continue };
+            let Some(destination) = destination(&interaction.settings) else { continue };
             match destinations.iter_mut().find(|(known, _)| *known == destination) {
-                Some((_, exchanges)) => exchanges.push(exchange),
-                None => destinations.push((destination, vec![exchange])),
+                Some((_, interactions)) => interactions.push(interaction),
+                None => destinations.push((destination, vec![interaction])),
             }
         }
 
-        let mut start = async |addresses: &[String], implicit_tls, exchanges: &[&Exchange]| {
+        let mut start = async |addresses: &[String],
+                               implicit_tls,
+                               interactions: &[&Interaction]| {
             let Some(server) =
-                MailServer::new(exchanges, implicit_tls, authority, addresses, record)?
+                MailServer::new(interactions, implicit_tls, authority, addresses, record)?
             else {
                 return Ok::<_, EmulatorError>(nobody);
             };
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let address = listener.local_addr()?;
             let server = Arc::new(server);
-            let converse = move |stream| Arc::clone(&server).converse(stream);
-            listeners.spawn(serve(listener, Arc::clone(record), down.clone(), converse));
+            let serve_connection = move |stream| Arc::clone(&server).serve_connection(stream);
+            listeners.spawn(serve(listener, Arc::clone(record), down.clone(), serve_connection));
             Ok(address)
         };
         let mut named = HashMap::new();
-        for ((host, port), exchanges) in destinations {
+        for ((host, port), interactions) in destinations {
             let addresses: Vec<String> =
                 host.parse::<IpAddr>().map(|address| address.to_string()).into_iter().collect();
-            let address = start(&addresses, port == IMPLICIT_TLS_PORT, &exchanges).await?;
+            let address = start(&addresses, port == IMPLICIT_TLS_PORT, &interactions).await?;
             named.insert((host, port), address);
         }
         let otherwise = if anywhere.is_empty() {
@@ -154,26 +156,26 @@ enum End<S> {
 }
 
 impl MailServer {
-    /// A server that plays these exchanges; none where the first one says that nobody listens.
+    /// A server that plays these interactions; none where the first one says that nobody listens.
     fn new(
-        exchanges: &[&Exchange],
+        interactions: &[&Interaction],
         implicit_tls: bool,
         authority: &Authority,
         addresses: &[String],
         record: &Arc<Record>,
     ) -> Result<Option<Self>, EmulatorError> {
-        let script = exchanges.first().and_then(|first| first.smtp.clone());
+        let script = interactions.first().and_then(|first| first.smtp.clone());
         let Some(script) = script.filter(|script| !script.refuses_connections) else {
             return Ok(None);
         };
-        let replies = exchanges
+        let replies = interactions
             .iter()
-            .filter_map(|exchange| {
-                let text = |field| exchange.settings.get(field).and_then(Value::as_str);
+            .filter_map(|interaction| {
+                let text = |field| interaction.settings.get(field).and_then(Value::as_str);
                 let pair = text("username").zip(text("password"));
                 let pair = pair.map(|(user, password)| (user.to_owned(), password.to_owned()));
-                let credentials = if exchange.otherwise { None } else { Some(pair?) };
-                Some((credentials, exchange.smtp.as_ref()?.auth.clone()))
+                let credentials = if interaction.fallback { None } else { Some(pair?) };
+                Some((credentials, interaction.smtp.as_ref()?.auth.clone()))
             })
             .collect();
         let tls: Arc<ServerConfig> = authority.server_config_for(addresses)?;
@@ -186,21 +188,21 @@ impl MailServer {
         }))
     }
 
-    async fn converse(self: Arc<Self>, stream: TcpStream) {
-        if let Err(error) = self.play(stream).await {
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream) {
+        if let Err(error) = self.replay(stream).await {
             tracing::debug!(kind = ?error.kind(), "a dialogue with the emulated mail server broke off");
         }
     }
 
-    async fn play(&self, stream: TcpStream) -> io::Result<()> {
+    async fn replay(&self, stream: TcpStream) -> io::Result<()> {
         if self.implicit_tls {
             let stream = self.tls.accept(stream).await?;
-            return Dialogue::new(self, stream, true).play(true).await.map(drop);
+            return Dialogue::new(self, stream, true).replay(true).await.map(drop);
         }
-        match Dialogue::new(self, stream, false).play(true).await? {
+        match Dialogue::new(self, stream, false).replay(true).await? {
             End::StartTls(stream) => {
                 let stream = self.tls.accept(stream).await?;
-                Dialogue::new(self, stream, true).play(false).await.map(drop)
+                Dialogue::new(self, stream, true).replay(false).await.map(drop)
             }
             End::Closed => Ok(()),
         }
@@ -229,7 +231,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         Self { server, stream: BufReader::new(stream), inside_tls }
     }
 
-    async fn play(mut self, greets: bool) -> io::Result<End<S>> {
+    async fn replay(mut self, greets: bool) -> io::Result<End<S>> {
         let server = self.server;
         if greets && !self.say_at(Stage::Greeting, &server.script.greeting).await? {
             return self.close().await;

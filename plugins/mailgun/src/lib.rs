@@ -51,7 +51,7 @@ impl Provider for Mailgun {
                 "an empty form, which cannot be queued: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages",
             ),
         ],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     // The domains API takes 300 requests a minute of one account: `source/api-domains.rst` of

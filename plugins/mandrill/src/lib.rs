@@ -47,7 +47,7 @@ impl Provider for Mandrill {
                 "lists domains and is marked read-only: https://mailchimp.com/developer/transactional/api/senders/list-sender-domains/",
             ),
         ],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {

@@ -2,24 +2,24 @@
 
 use bonafide_core::Verdict;
 use bonafide_mandrill::Mandrill;
-use bonafide_testkit::{block_on, concluded, exchanges, play};
+use bonafide_testkit::{block_on, interactions, observed, replay};
 
 #[test]
 fn no_name_makes_a_rejection_of_an_outage() {
-    let refusals: Vec<_> = exchanges(&Mandrill)
+    let refusals: Vec<_> = interactions(&Mandrill)
         .unwrap()
         .into_iter()
-        .filter(|exchange| {
-            exchange.verdict.verdict() == Verdict::Rejected && !exchange.dialogue.is_empty()
+        .filter(|interaction| {
+            interaction.expected.verdict() == Verdict::Rejected && !interaction.steps.is_empty()
         })
         .collect();
     assert!(refusals.len() > 1);
     for refusal in refusals {
         for status in [302, 307, 408, 425, 429, 501, 502, 503, 504, 520, 599] {
             let mut refusal = refusal.clone();
-            refusal.dialogue[0].answer.status = status;
-            let played = block_on(play(&Mandrill, &refusal)).unwrap();
-            let verdict = concluded(&played.result).verdict();
+            refusal.steps[0].response.status = status;
+            let replayed = block_on(replay(&Mandrill, &refusal)).unwrap();
+            let verdict = observed(&replayed.result).verdict();
             assert_eq!(verdict, Verdict::Inconclusive, "{} with {status}", refusal.name);
         }
     }

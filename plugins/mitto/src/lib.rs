@@ -33,7 +33,7 @@ impl Provider for Mitto {
             "/sms",
             "a dry run, with `test`: nothing is delivered or charged: https://docs.mitto.ch/sms-use-cases",
         )],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

@@ -55,7 +55,7 @@ impl Provider for SendGrid {
                 "lists senders: https://www.twilio.com/docs/sendgrid/api-reference/sender-verification/get-all-verified-senders",
             ),
         ],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

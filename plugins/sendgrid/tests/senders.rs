@@ -2,17 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use bonafide_sendgrid::SendGrid;
-use bonafide_testkit::{block_on, concluded, exchange, json, play};
+use bonafide_testkit::{block_on, interaction, json, observed, replay};
 
 /// The warnings for a sender that is not among so many others.
 fn warnings(senders: usize) -> Vec<String> {
-    let mut unknown = exchange(&SendGrid, "sender_unknown").unwrap();
+    let mut unknown = interaction(&SendGrid, "sender_unknown").unwrap();
     let others: Vec<_> = (0..senders)
         .map(|number| json!({"from_email": format!("{number}@example.com"), "verified": true}))
         .collect();
-    unknown.dialogue.last_mut().unwrap().answer.body = Some(json!({"results": others}));
-    let played = block_on(play(&SendGrid, &unknown)).unwrap();
-    concluded(&played.result).warnings
+    unknown.steps.last_mut().unwrap().response.body = Some(json!({"results": others}));
+    let replayed = block_on(replay(&SendGrid, &unknown)).unwrap();
+    observed(&replayed.result).warnings
 }
 
 #[test]

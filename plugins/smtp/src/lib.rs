@@ -61,7 +61,7 @@ impl Provider for Smtp {
         title: "Custom SMTP",
         destination: Destination::NamedBySettings,
         requests: &[],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

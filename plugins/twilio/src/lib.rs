@@ -60,7 +60,7 @@ impl Provider for Twilio {
             "/2010-04-01/Accounts/*/IncomingPhoneNumbers.json",
             "lists numbers: https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource",
         )],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

@@ -1,6 +1,6 @@
 //! The routes: what each takes, and every status that it can answer.
 
-use bonafide_core::{ProviderValidator, Verdict, exchange};
+use bonafide_core::{ProviderValidator, Verdict, interaction};
 use serde_json::{Map, Value, json};
 
 use super::{EVERY, RATE, headers, reference, schema};
@@ -184,41 +184,42 @@ fn guarded(mut own: Value) -> Value {
     own
 }
 
-/// Each provider's first documented exchange that passes, as a request.
+/// Each provider's first documented interaction that passes, as a request.
 fn requests(checks: &Checks) -> Value {
-    passes(checks, |validator, exchange| {
+    passes(checks, |validator, interaction| {
         let descriptor = validator.descriptor();
         Some(json!({
-            "summary": exchange.title,
+            "summary": interaction.title,
             "value": {
                 "name": format!("Example {}", descriptor.title),
                 "provider_id": descriptor.id,
-                "settings": exchange.settings,
+                "settings": interaction.settings,
                 "status": "active",
             },
         }))
     })
 }
 
-/// What providers have to tell in their first documented exchange that passes.
+/// What providers have to tell in their first documented interaction that passes.
 fn data(checks: &Checks) -> Value {
-    passes(checks, |_, exchange| {
-        let data = exchange.verdict.data?;
-        Some(json!({"summary": exchange.title, "value": data}))
+    passes(checks, |_, interaction| {
+        let data = interaction.expected.data?;
+        Some(json!({"summary": interaction.title, "value": data}))
     })
 }
 
 fn passes(
     checks: &Checks,
-    example: impl Fn(&dyn ProviderValidator, exchange::Exchange) -> Option<Value>,
+    example: impl Fn(&dyn ProviderValidator, interaction::Interaction) -> Option<Value>,
 ) -> Value {
     let mut examples = Map::new();
     for validator in checks.registry().iter() {
         let descriptor = validator.descriptor();
-        let exchanges = exchange::parse(descriptor.exchanges).unwrap_or_default();
-        let first =
-            exchanges.into_iter().find(|exchange| exchange.verdict.verdict() == Verdict::Valid);
-        if let Some(example) = first.and_then(|exchange| example(validator, exchange)) {
+        let interactions = interaction::parse(descriptor.interactions).unwrap_or_default();
+        let first = interactions
+            .into_iter()
+            .find(|interaction| interaction.expected.verdict() == Verdict::Valid);
+        if let Some(example) = first.and_then(|interaction| example(validator, interaction)) {
             examples.insert(descriptor.name.to_owned(), example);
         }
     }

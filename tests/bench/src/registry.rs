@@ -72,7 +72,7 @@ impl LookUp {
                 title: "Nobody",
                 destination: Destination::NamedBySettings,
                 requests: &[],
-                exchanges: "[]",
+                interactions: "[]",
             })));
             ids.push(id);
             registrations.push(Registration::new(validator, "bonafide-bench", "0.0.0"));

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bonafide_core::egress::Policy;
 use bonafide_core::{Environment, ProviderConfig, ProviderValidator, Verdict};
-use bonafide_testkit::{Secrets, check, exchanges};
+use bonafide_testkit::{Secrets, check, interactions};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::stand::Stand;
+use crate::harness::Harness;
 use crate::{CANARY, judged, lines, settings_with_canary};
 
 const SEPARATOR: u8 = 0x1e;
@@ -41,7 +41,7 @@ const HEADERS: [&str; 12] = [
 pub(crate) struct Answers {
     provider: &'static dyn ProviderValidator,
     environment: Environment,
-    stand: Stand,
+    harness: Harness,
     settings: Map<String, Value>,
     secrets: Secrets,
 }
@@ -80,28 +80,28 @@ impl Answer {
 
 impl Answers {
     pub(crate) async fn new(provider: &'static dyn ProviderValidator) -> Self {
-        let stand = Stand::start().await;
+        let harness = Harness::start().await;
         let descriptor = provider.descriptor();
         let mut config = ProviderConfig::of(descriptor).unwrap();
         config.timeout = Duration::from_secs(20);
-        let url = Url::parse(&format!("http://{}", stand.address)).unwrap();
+        let url = Url::parse(&format!("http://{}", harness.address)).unwrap();
         config.base_urls.iter_mut().for_each(|base_url| *base_url = url.clone());
-        let policy = Policy::new(vec![stand.address.ip().into()], Vec::new());
+        let policy = Policy::new(vec![harness.address.ip().into()], Vec::new());
         let environment =
             Environment::builder().policy(policy).provider(descriptor, config).build().unwrap();
         let (settings, secrets) = settings_with_canary(provider);
-        Self { provider, environment, stand, settings, secrets }
+        Self { provider, environment, harness, settings, secrets }
     }
 
     pub(crate) async fn hold(&self, input: &[u8]) -> Result<(), String> {
         let answers: Vec<Answer> =
             input.split(|byte| *byte == SEPARATOR).map(Answer::read).collect();
-        self.stand.answers(answers.iter().map(Answer::written).collect());
+        self.harness.answers(answers.iter().map(Answer::written).collect());
         let settings = Value::Object(self.settings.clone());
         let result = check(self.provider, &self.environment, settings).await;
         let verdict = judged(&result, &self.secrets)?;
         let name = self.provider.descriptor().name;
-        let served = self.stand.served().min(answers.len());
+        let served = self.harness.served().min(answers.len());
         let served = answers.get(..served).unwrap_or_default();
         let (Some(first), Some(last)) = (served.first(), served.last()) else {
             return Err(format!("nobody was asked: {result:?}"));
@@ -128,15 +128,15 @@ pub(crate) fn seeds(provider: &dyn ProviderValidator) -> Vec<Vec<u8>> {
     let letters = || STATUSES.iter().zip(b'A'..);
     let letter = |status: u16| letters().find(|known| *known.0 == status).unwrap().1;
     let mut seeds = Vec::new();
-    for exchange in exchanges(provider).unwrap() {
+    for interaction in interactions(provider).unwrap() {
         let (mut seed, mut last) = (Vec::new(), 0);
-        for step in exchange.dialogue {
+        for step in interaction.steps {
             if !seed.is_empty() {
                 seed.push(SEPARATOR);
             }
             last = seed.len();
-            let body = step.answer.body.map(|body| body.to_string()).or(step.answer.text);
-            seed.extend([letter(step.answer.status), b'A']);
+            let body = step.response.body.map(|body| body.to_string()).or(step.response.text);
+            seed.extend([letter(step.response.status), b'A']);
             seed.extend(body.unwrap_or_default().into_bytes());
         }
         for (_, letter) in letters() {

@@ -4,9 +4,9 @@
 mod answers;
 mod configuration;
 mod egress;
+mod harness;
 mod request;
 mod smtp;
-mod stand;
 
 use std::fmt;
 use std::time::Duration;

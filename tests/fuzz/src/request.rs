@@ -6,12 +6,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use bonafide_core::{Environment, ProviderConfig, ProviderValidator, SubmittedSettings};
-use bonafide_testkit::{Secrets, exchanges};
+use bonafide_testkit::{Secrets, interactions};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-use crate::stand::Stand;
+use crate::harness::Harness;
 use crate::{CANARY, MANIFEST, canary, lines, provider, providers, settings_with_canary};
 
 const TOKEN: &str = "token-of-fuzzing";
@@ -27,14 +27,14 @@ pub(crate) struct Requests {
     smtp: &'static dyn ProviderValidator,
     environment: Environment,
     secrets: Secrets,
-    /// Asked for every provider: it is down.
-    _stand: Stand,
+    /// RequestMatcher for every provider: it is down.
+    _harness: Harness,
 }
 
 impl Requests {
     pub(crate) async fn new() -> Self {
-        let stand = Stand::start().await;
-        stand.answers(vec![b"HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n".to_vec()]);
+        let harness = Harness::start().await;
+        harness.answers(vec![b"HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n".to_vec()]);
         let mut config = format!(
             "[[accounts]]\nid = \"a\"\ntoken_sha256 = \"{TOKEN_SHA256}\"\n[rate_limit]\nper_second = 0\nper_minute = 0\n\
              [egress]\nallow = [\"127.0.0.0/8\"]\n"
@@ -42,7 +42,7 @@ impl Requests {
         for descriptor in providers().iter().map(|provider| provider.descriptor()) {
             writeln!(config, "[providers.{}]", descriptor.name).unwrap();
             for url in descriptor.base_urls() {
-                writeln!(config, "{} = \"http://{}\"", url.key, stand.address).unwrap();
+                writeln!(config, "{} = \"http://{}\"", url.key, harness.address).unwrap();
             }
         }
         let router = bonafide::router(MANIFEST, &config).await.unwrap();
@@ -50,7 +50,7 @@ impl Requests {
         let config = ProviderConfig::of(smtp.descriptor()).unwrap();
         let environment =
             Environment::builder().provider(smtp.descriptor(), config).build().unwrap();
-        Self { router, smtp, environment, secrets: canary(), _stand: stand }
+        Self { router, smtp, environment, secrets: canary(), _harness: harness }
     }
 
     pub(crate) async fn hold(&self, input: &[u8]) -> Result<(), String> {
@@ -109,15 +109,15 @@ impl Outline {
     }
 }
 
-/// A request for every exchange of every provider, and some that are beside it.
+/// A request for every interaction of every provider, and some that are beside it.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> =
         lines(include_str!("../corpus/requests.txt")).map(<[u8]>::to_vec).collect();
     for provider in providers() {
         let id = provider.descriptor().id;
-        let documented = exchanges(provider).unwrap().into_iter();
+        let documented = interactions(provider).unwrap().into_iter();
         let with_canary = settings_with_canary(provider).0;
-        for settings in documented.map(|exchange| exchange.settings).chain([with_canary]) {
+        for settings in documented.map(|interaction| interaction.settings).chain([with_canary]) {
             let request = json!({"name": CANARY, "provider_id": id, "settings": settings, "status": "active"});
             seeds.push(request.to_string().into_bytes());
         }

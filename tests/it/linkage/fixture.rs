@@ -260,7 +260,7 @@ impl Provider for {name} {{
         title: "{name}",
         destination: Destination::NamedBySettings,
         requests: &[],
-        exchanges: "[]",
+        interactions: "[]",
     }};
 
     async fn validate(&self, _: &Context, _: &Settings) -> Result<Outcome, Failure> {{

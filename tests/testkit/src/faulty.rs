@@ -32,7 +32,7 @@ const VERBS: [&str; 11] =
 /// One thing that a [`Faulty`] server does on a connection. After the last one it closes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Act {
+pub enum ServerAction {
     /// Reads an HTTP request: its head, and as much of a body as the head says.
     Read,
     /// Reads one line.
@@ -50,23 +50,23 @@ pub enum Act {
     /// Begins TLS as a server, with such a certificate. Needs [`Faulty::trusted_by`].
     Tls(Certificate),
     /// Does all of this over and over, until the client is gone. After 32 MiB nothing more is written.
-    Loop(Vec<Act>),
+    Loop(Vec<ServerAction>),
     /// Leaves the rest of the connection to another server.
     Forward(SocketAddr),
-    /// Asks another server what it read last with [`Act::Read`], and gives its answer, after which nothing follows.
+    /// Asks another server what it read last with [`ServerAction::Read`], and gives its answer, after which nothing follows.
     Pass(SocketAddr),
     /// Resets the connection, instead of closing it.
     Reset,
 }
 
-impl Act {
+impl ServerAction {
     /// Writes this text.
     pub fn say(text: impl Into<String>) -> Self {
         Self::Say(text.into().into_bytes())
     }
 }
 
-/// A request that a [`Faulty`] server read with [`Act::Read`]. Its `Debug` withholds the path.
+/// A request that a [`Faulty`] server read with [`ServerAction::Read`]. Its `Debug` withholds the path.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeardRequest {
@@ -82,7 +82,7 @@ impl fmt::Debug for HeardRequest {
     }
 }
 
-/// A command that a [`Faulty`] server read with [`Act::ReadLine`].
+/// A command that a [`Faulty`] server read with [`ServerAction::ReadLine`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeardCommand {
@@ -103,7 +103,7 @@ pub struct Faulty {
 
 #[derive(Debug)]
 struct Shared {
-    scripts: Vec<Vec<Act>>,
+    scripts: Vec<Vec<ServerAction>>,
     authority: Option<Authority>,
     connections: AtomicUsize,
     held: AtomicUsize,
@@ -123,7 +123,7 @@ impl Faulty {
     /// # Panics
     ///
     /// When nothing can listen on loopback.
-    pub async fn start(script: impl IntoIterator<Item = Act>) -> Self {
+    pub async fn start(script: impl IntoIterator<Item = ServerAction>) -> Self {
         Self::listen(vec![script.into_iter().collect()], None).await
     }
 
@@ -133,7 +133,7 @@ impl Faulty {
     /// # Panics
     ///
     /// When nothing can listen on loopback.
-    pub async fn in_turn(scripts: Vec<Vec<Act>>) -> Self {
+    pub async fn in_turn(scripts: Vec<Vec<ServerAction>>) -> Self {
         Self::listen(scripts, None).await
     }
 
@@ -142,12 +142,12 @@ impl Faulty {
     /// # Panics
     ///
     /// When nothing can listen on loopback.
-    pub async fn trusted_by(authority: &Authority, scripts: Vec<Vec<Act>>) -> Self {
+    pub async fn trusted_by(authority: &Authority, scripts: Vec<Vec<ServerAction>>) -> Self {
         Self::listen(scripts, Some(authority.clone())).await
     }
 
     #[expect(clippy::expect_used, reason = "a test without loopback cannot go on")]
-    async fn listen(scripts: Vec<Vec<Act>>, authority: Option<Authority>) -> Self {
+    async fn listen(scripts: Vec<Vec<ServerAction>>, authority: Option<Authority>) -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener on loopback");
         let address = listener.local_addr().expect("the address of a listener");
@@ -180,12 +180,16 @@ impl Faulty {
 
     /// A server that gives every HTTP request this answer, with its length, and closes.
     pub async fn answering(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
-        Self::start([Act::Read, Act::Say(answer(status, headers, body.as_bytes()))]).await
+        Self::start([
+            ServerAction::Read,
+            ServerAction::Say(answer(status, headers, body.as_bytes())),
+        ])
+        .await
     }
 
     /// A server that accepts and never says anything.
     pub async fn silent() -> Self {
-        Self::start([Act::Hang]).await
+        Self::start([ServerAction::Hang]).await
     }
 
     /// Where it listens.
@@ -203,7 +207,7 @@ impl Faulty {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// On how many connections it came to [`Act::HoldUntilGone`] so far.
+    /// On how many connections it came to [`ServerAction::HoldUntilGone`] so far.
     pub fn held(&self) -> usize {
         self.shared.held.load(Ordering::Relaxed)
     }
@@ -287,7 +291,7 @@ impl<'a> Connection<'a> {
         self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    async fn play_to_the_end(mut self, script: &[Act]) -> io::Result<()> {
+    async fn play_to_the_end(mut self, script: &[ServerAction]) -> io::Result<()> {
         self.play(script).await?;
         let stream = self.stream()?;
         stream.shutdown().await?;
@@ -298,34 +302,34 @@ impl<'a> Connection<'a> {
 
     fn play<'b>(
         &'b mut self,
-        script: &'b [Act],
+        script: &'b [ServerAction],
     ) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'b>> {
         Box::pin(async move {
             for act in script {
                 match act {
-                    Act::Read => self.read_request().await?,
-                    Act::ReadLine => self.read_line().await?,
-                    Act::Say(bytes) => self.say(bytes).await?,
-                    Act::Echo => {
+                    ServerAction::Read => self.read_request().await?,
+                    ServerAction::ReadLine => self.read_line().await?,
+                    ServerAction::Say(bytes) => self.say(bytes).await?,
+                    ServerAction::Echo => {
                         let last = std::mem::take(&mut self.last);
                         self.say(&last).await?;
                     }
-                    Act::Wait(time) => tokio::time::sleep(*time).await,
-                    Act::Hang => std::future::pending().await,
-                    Act::HoldUntilGone => self.hold_until_gone().await,
-                    Act::Tls(certificate) => self.begin_tls(*certificate).await?,
-                    Act::Loop(acts) => loop {
+                    ServerAction::Wait(time) => tokio::time::sleep(*time).await,
+                    ServerAction::Hang => std::future::pending().await,
+                    ServerAction::HoldUntilGone => self.hold_until_gone().await,
+                    ServerAction::Tls(certificate) => self.begin_tls(*certificate).await?,
+                    ServerAction::Loop(acts) => loop {
                         self.play(acts).await?;
                     },
-                    Act::Forward(address) => {
+                    ServerAction::Forward(address) => {
                         let mut other = connect(*address).await?;
                         copy_bidirectional(self.stream()?, &mut other).await?;
                     }
-                    Act::Pass(address) => {
+                    ServerAction::Pass(address) => {
                         let answer = pass(*address, &self.last).await?;
                         self.say(&answer).await?;
                     }
-                    Act::Reset => {
+                    ServerAction::Reset => {
                         self.stream()?.get_ref().tcp().set_zero_linger()?;
                         return Err(io::ErrorKind::ConnectionReset.into());
                     }

@@ -4,17 +4,18 @@ pub mod cases;
 pub mod faults;
 mod faulty;
 mod logs;
-mod play;
+mod provider_under_test;
+mod replay;
 mod secrets;
-mod subject;
 
-pub use crate::faulty::{Act, Faulty, HeardCommand, HeardRequest};
+pub use crate::faulty::{Faulty, HeardCommand, HeardRequest, ServerAction};
 pub use crate::logs::Logs;
-pub use crate::play::{
-    Played, block_on, check, concluded, environment_at, exchange, exchanges, play, valid_settings,
+pub use crate::provider_under_test::ProviderUnderTest;
+pub use crate::replay::{
+    Replayed, block_on, check, environment_at, interaction, interactions, observed, replay,
+    valid_settings,
 };
 pub use crate::secrets::{Secrets, texts_of};
-pub use crate::subject::Subject;
 
 /// So that a provider crate needs no other dev-dependency.
 pub use bonafide_emulator as emulator;
@@ -39,8 +40,8 @@ macro_rules! conformance {
     };
     ($provider:expr, differs: { $($fault:literal => $verdict:literal),* $(,)? }) => {
         /// Where the cases keep what several of them look at.
-        static CONFORMANCE: $crate::Subject<'static> =
-            $crate::Subject::new(&$provider, &[$(($fault, $verdict)),*]);
+        static CONFORMANCE: $crate::ProviderUnderTest<'static> =
+            $crate::ProviderUnderTest::new(&$provider, &[$(($fault, $verdict)),*]);
 
         $crate::conformance! { @cases &$provider;
             the_id_is_a_number
@@ -50,7 +51,7 @@ macro_rules! conformance {
             each_base_url_is_encrypted_and_bare
             the_allowed_requests_are_well_formed
             each_allowed_request_has_its_reason
-            each_allowed_request_is_in_an_exchange
+            each_allowed_request_is_in_an_interaction
             the_schema_is_one_of_draft_2020_12
             the_schema_is_closed
             the_schema_holds_no_reference
@@ -64,19 +65,19 @@ macro_rules! conformance {
             a_missing_field_is_named
             a_mistyped_field_is_named
             no_refusal_repeats_what_was_submitted
-            each_exchange_has_a_name_of_its_own
-            each_exchange_is_titled
-            each_exchange_names_its_source
+            each_interaction_has_a_name_of_its_own
+            each_interaction_is_titled
+            each_interaction_names_its_source
             each_documented_verdict_can_be_reached
             each_pointer_leads_to_a_field
             each_sample_secret_is_made_up
-            each_step_can_be_played
-            each_exchange_is_played_where_somebody_is_asked
-            an_exchange_leads_to_a_pass
-            an_exchange_shows_refused_credentials
-            an_exchange_answers_unknown_credentials
-            each_exchange_leads_to_its_verdict_among_all
-            no_pass_is_a_rubber_stamp
+            each_step_can_be_replayed
+            each_interaction_has_the_steps_that_its_settings_need
+            an_interaction_leads_to_a_pass
+            an_interaction_shows_refused_credentials
+            an_interaction_answers_unknown_credentials
+            each_interaction_leads_to_its_verdict_among_all
+            no_pass_is_a_false_positive
             an_outage_of_a_moment_does_not_stand_in_the_way
             nothing_is_asked_more_often_than_it_may
             the_pauses_between_requests_count_for_the_deadline
@@ -87,7 +88,7 @@ macro_rules! conformance {
         }
 
         $crate::conformance! { @cases &CONFORMANCE;
-            each_exchange_leads_to_its_verdict_alone
+            each_interaction_leads_to_its_verdict_alone
             each_step_comes_up
             only_harmless_requests_are_sent
             no_verdict_holds_a_secret

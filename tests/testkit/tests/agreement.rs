@@ -24,7 +24,7 @@ macro_rules! provider {
                 title: "Example",
                 destination: Destination::NamedBySettings,
                 requests: &[],
-                exchanges: "[]",
+                interactions: "[]",
             };
 
             fn check(&self, settings: &Self::Settings) -> Vec<Problem> {

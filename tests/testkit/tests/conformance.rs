@@ -50,7 +50,7 @@ impl Provider for Example {
             url: "https://api.example.com",
         }]),
         requests: &[bonafide_core::AllowedRequest::get("/v1/me", "reads the account")],
-        exchanges: include_str!("example.json"),
+        interactions: include_str!("example.json"),
     };
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {

@@ -9,7 +9,8 @@ use bonafide_core::{
 };
 use bonafide_testkit::cases::*;
 use bonafide_testkit::{
-    Act, Faulty, Logs, Subject, block_on, check, environment_at, exchange, play,
+    Faulty, Logs, ProviderUnderTest, ServerAction, block_on, check, environment_at, interaction,
+    replay,
 };
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -19,10 +20,10 @@ const API: Destination =
 
 /// A provider of the tests. `$ask` is its check.
 macro_rules! provider {
-    ($name:ident, $settings:ty, $exchanges:expr, $ask:expr) => {
-        provider!($name, $settings, $exchanges, $ask, "9001", "careless", API);
+    ($name:ident, $settings:ty, $interactions:expr, $ask:expr) => {
+        provider!($name, $settings, $interactions, $ask, "9001", "careless", API);
     };
-    ($name:ident, $settings:ty, $exchanges:expr, $ask:expr, $id:expr, $provider:expr, $to:expr) => {
+    ($name:ident, $settings:ty, $interactions:expr, $ask:expr, $id:expr, $provider:expr, $to:expr) => {
         struct $name;
 
         #[async_trait]
@@ -39,7 +40,7 @@ macro_rules! provider {
                     AllowedRequest::get("/v1/me", "reads the account"),
                     AllowedRequest::get("/v1/you", "reads the other account"),
                 ],
-                exchanges: $exchanges,
+                interactions: $interactions,
             };
 
             async fn validate(
@@ -59,8 +60,8 @@ mod behaviour;
 #[macro_use]
 #[path = "kit/descriptors.rs"]
 mod descriptors;
-#[path = "kit/exchanges.rs"]
-mod exchanges;
+#[path = "kit/interactions.rs"]
+mod interactions;
 #[path = "kit/settings.rs"]
 mod settings;
 
@@ -77,15 +78,15 @@ struct OpenSettings {
     api_key: String,
 }
 
-const EXCHANGES: &str = r#"[
+const INTERACTIONS: &str = r#"[
   {"name": "works", "title": "Works", "source": "inferred: for the test",
    "settings": {"api_key": "careless-key-works"},
-   "dialogue": [{"request": {"method": "GET", "path": "/v1/me", "bearer": "{api_key}"}, "answer": {"status": 200}}],
-   "verdict": {}},
+   "steps": [{"request": {"method": "GET", "path": "/v1/me", "bearer": "{api_key}"}, "response": {"status": 200}}],
+   "expected": {}},
   {"name": "refused", "title": "Refused", "source": "inferred: for the test",
    "settings": {"api_key": "careless-key-refused"},
-   "dialogue": [{"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 401}}],
-   "verdict": {"cause": "invalid_credentials", "pointer": "/settings/api_key"}}
+   "steps": [{"request": {"method": "GET", "path": "/v1/me"}, "response": {"status": 401}}],
+   "expected": {"cause": "invalid_credentials", "pointer": "/settings/api_key"}}
 ]"#;
 
 /// Judges by the status alone.
@@ -97,15 +98,15 @@ async fn by_status(context: &Context, settings: &Settings) -> Result<Outcome, Fa
     }
 }
 
-provider!(Careless, Settings, EXCHANGES, by_status);
+provider!(Careless, Settings, INTERACTIONS, by_status);
 register_provider!(Careless);
 
-provider!(Talkative, Settings, EXCHANGES, async |context, settings: &Settings| {
+provider!(Talkative, Settings, INTERACTIONS, async |context, settings: &Settings| {
     tracing::trace!(key = settings.api_key.expose_secret(), "asking");
     by_status(context, settings).await
 });
 
-provider!(Credulous, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Credulous, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let answer = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await?;
     match answer.status() {
         401 => Err(Failure::invalid_credentials("api_key")),
@@ -114,13 +115,13 @@ provider!(Credulous, Settings, EXCHANGES, async |context: &Context, settings: &S
 });
 
 // Takes whatever comes for a yes.
-provider!(Stamping, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Stamping, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let _ = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await;
     Ok::<_, Failure>(Outcome::valid())
 });
 
 // Asks until it hears what it wants to hear.
-provider!(Insisting, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Insisting, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     for _ in 0..4 {
         let answer = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await?;
         if answer.status() == 200 {
@@ -130,18 +131,18 @@ provider!(Insisting, Settings, EXCHANGES, async |context: &Context, settings: &S
     Err(Failure::invalid_credentials("api_key"))
 });
 
-provider!(Refusing, Settings, EXCHANGES, async |context, settings| {
+provider!(Refusing, Settings, INTERACTIONS, async |context, settings| {
     by_status(context, settings).await.map_err(|_| Failure::invalid_credentials("api_key"))
 });
 
-provider!(Hasty, Settings, EXCHANGES, async |_, _| Err::<Outcome, _>(
+provider!(Hasty, Settings, INTERACTIONS, async |_, _| Err::<Outcome, _>(
     Failure::provider_unavailable()
 ));
 
 provider!(
     Open,
     OpenSettings,
-    EXCHANGES,
+    INTERACTIONS,
     async |_, settings: &OpenSettings| {
         Ok::<_, Failure>(Outcome::valid().with_data(json!({"key": settings.api_key})))
     },
@@ -156,16 +157,16 @@ provider!(
     r#"[
       {"name": "Bad name", "title": "", "source": "somewhere",
        "settings": {"api_key": "undocumented-key"},
-       "dialogue": [
-         {"region": "eu", "request": {"method": "PUT", "path": "v1", "bearer": "{token}"}, "answer": {"status": 200}}
+       "steps": [
+         {"region": "eu", "request": {"method": "PUT", "path": "v1", "bearer": "{token}"}, "response": {"status": 200}}
        ],
-       "verdict": {"cause": "no_such_cause", "pointer": "/settings/token"}},
+       "expected": {"cause": "no_such_cause", "pointer": "/settings/token"}},
       {"name": "alone", "title": "Nobody is asked", "source": "inferred: for the test",
-       "settings": {"api_key": "undocumented-key"}, "verdict": {"warnings": ["no_such_warning"]}},
+       "settings": {"api_key": "undocumented-key"}, "expected": {"warnings": ["no_such_warning"]}},
       {"name": "refused_here", "title": "Refused before", "source": "inferred: for the test",
        "settings": {"key": "undocumented-key"},
-       "dialogue": [{"request": {"method": "GET", "path": "/"}, "answer": {"status": 200}}],
-       "verdict": {"cause": "invalid_settings"}}
+       "steps": [{"request": {"method": "GET", "path": "/"}, "response": {"status": 200}}],
+       "expected": {"cause": "invalid_settings"}}
     ]"#,
     by_status
 );
@@ -176,15 +177,15 @@ provider!(
     r#"[
       {"name": "works", "title": "Works", "source": "inferred: for the test",
        "settings": {"api_key": "careless-key-works"},
-       "dialogue": [
-         {"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 200}},
-         {"request": {"method": "GET", "path": "/v1/you"}, "answer": {"status": 200}}
+       "steps": [
+         {"request": {"method": "GET", "path": "/v1/me"}, "response": {"status": 200}},
+         {"request": {"method": "GET", "path": "/v1/you"}, "response": {"status": 200}}
        ],
-       "verdict": {}},
-      {"name": "shadowed", "title": "Answered by the one above", "source": "inferred: for the test",
+       "expected": {}},
+      {"name": "shadowed", "title": "ResponseStub by the one above", "source": "inferred: for the test",
        "settings": {"api_key": "careless-key-shadowed"},
-       "dialogue": [{"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 401}}],
-       "verdict": {"cause": "invalid_credentials", "pointer": "/settings/api_key"}}
+       "steps": [{"request": {"method": "GET", "path": "/v1/me"}, "response": {"status": 401}}],
+       "expected": {"cause": "invalid_credentials", "pointer": "/settings/api_key"}}
     ]"#,
     by_status
 );
@@ -192,11 +193,11 @@ provider!(
 const TWO_REQUESTS: &str = r#"[
   {"name": "works", "title": "Works", "source": "inferred: for the test",
    "settings": {"api_key": "careless-key-works"},
-   "dialogue": [
-     {"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 200}},
-     {"request": {"method": "GET", "path": "/v1/you"}, "answer": {"status": 200}}
+   "steps": [
+     {"request": {"method": "GET", "path": "/v1/me"}, "response": {"status": 200}},
+     {"request": {"method": "GET", "path": "/v1/you"}, "response": {"status": 200}}
    ],
-   "verdict": {}}
+   "expected": {}}
 ]"#;
 
 provider!(Curious, Settings, TWO_REQUESTS, async |context: &Context, settings: &Settings| {
@@ -220,8 +221,8 @@ provider!(
     r#"[
       {"name": "works", "title": "Works", "source": "inferred: for the test",
        "settings": {"api_key": "careless-key-works"},
-       "dialogue": [{"request": {"method": "GET", "path": "/v1/me"}, "answer": {"status": 200}}],
-       "verdict": {}}
+       "steps": [{"request": {"method": "GET", "path": "/v1/me"}, "response": {"status": 200}}],
+       "expected": {}}
     ]"#,
     by_status
 );
@@ -243,14 +244,14 @@ struct MailSettings {
     password: Password,
 }
 
-const MAIL_EXCHANGES: &str = r#"[
+const MAIL_INTERACTIONS: &str = r#"[
   {"name": "works", "title": "Works", "source": "inferred: for the test",
    "settings": {"host": "mail.example.com", "port": "587", "username": "ada", "password": "careless-password"},
-   "smtp": {}, "verdict": {}},
+   "smtp": {}, "expected": {}},
   {"name": "refused", "title": "Refused", "source": "inferred: for the test",
    "settings": {"host": "mail.example.com", "port": "587", "username": "ada", "password": "another-password"},
    "smtp": {"greeting": "554 no", "auth": "535 5.7.8 No"},
-   "verdict": {"cause": "invalid_credentials", "pointer": "/settings/password"}}
+   "expected": {"cause": "invalid_credentials", "pointer": "/settings/password"}}
 ]"#;
 
 /// Believes whatever comes after `STARTTLS`, and does without TLS where none is offered.
@@ -289,7 +290,7 @@ async fn in_clear(context: &Context, settings: &MailSettings) -> Result<Outcome,
 provider!(
     Clear,
     MailSettings,
-    MAIL_EXCHANGES,
+    MAIL_INTERACTIONS,
     in_clear,
     "9002",
     "clear",
@@ -298,16 +299,16 @@ provider!(
 provider!(
     Shrugging,
     MailSettings,
-    MAIL_EXCHANGES,
+    MAIL_INTERACTIONS,
     async |_, _| Err::<Outcome, _>(Failure::invalid_credentials("password")),
     "9003",
     "shrugging",
     Destination::NamedBySettings
 );
 
-/// The provider, with nothing played of it.
-fn subject(validator: &'static dyn ProviderValidator) -> Subject<'static> {
-    Subject::new(validator, &[])
+/// The provider, with nothing replayed of it.
+fn subject(validator: &'static dyn ProviderValidator) -> ProviderUnderTest<'static> {
+    ProviderUnderTest::new(validator, &[])
 }
 
 /// Asserts that a case fails and says each of these.
@@ -346,7 +347,7 @@ fn what_a_provider_says_of_the_matrix() {
         ("no_such_fault", "internal"),
         ("204_bare", "unexpected_response"),
     ];
-    let subject = Subject::new(&Careless, &differs);
+    let subject = ProviderUnderTest::new(&Careless, &differs);
     let result = the_verdict_matrix_holds(&subject);
     fails(
         result.clone(),
@@ -369,7 +370,7 @@ fn later_requests() {
     fails(
         later(&Choosy),
         &[
-            "exchange `works`, step 2, cell `401_html`: the server gives 401 and an HTML page, which must be \
+            "interaction `works`, step 2, cell `401_html`: the server gives 401 and an HTML page, which must be \
              `unexpected_response`, or a pass where the request does not decide, but the check says \
              `invalid_credentials`",
             "so the request decides sometimes; those are",
@@ -379,13 +380,13 @@ fn later_requests() {
 
 #[test]
 fn rubber_stamps() {
-    assert_eq!(no_pass_is_a_rubber_stamp(&Careless), Ok(()));
+    assert_eq!(no_pass_is_a_false_positive(&Careless), Ok(()));
     fails(
-        no_pass_is_a_rubber_stamp(&Stamping),
-        &["exchange `works` with a refusal as its decisive answer must not be valid"],
+        no_pass_is_a_false_positive(&Stamping),
+        &["interaction `works` with a refusal as its decisive answer must not be valid"],
     );
-    fails(no_pass_is_a_rubber_stamp(&Untold), &["no exchange shows how one of its requests"]);
-    assert_eq!(no_pass_is_a_rubber_stamp(&Shrugging), Ok(()));
+    fails(no_pass_is_a_false_positive(&Untold), &["no interaction shows how one of its requests"]);
+    assert_eq!(no_pass_is_a_false_positive(&Shrugging), Ok(()));
 }
 
 #[test]
@@ -407,16 +408,18 @@ fn hosts_that_settings_name() {
 fn the_helpers_serve_tests_of_a_provider_s_own() {
     let logs = Logs::capture();
     block_on(async {
-        let mut documented = exchange(&Careless, "refused")?;
-        documented.dialogue[0].answer.status = 200;
-        let played = play(&Careless, &documented).await?;
-        assert_eq!(played.result, Ok(Outcome::valid()));
+        let mut documented = interaction(&Careless, "refused")?;
+        documented.steps[0].response.status = 200;
+        let replayed = replay(&Careless, &documented).await?;
+        assert_eq!(replayed.result, Ok(Outcome::valid()));
         assert_eq!(
-            played.emulator.requests()[0].header_names.iter().find(|name| *name == "cookie"),
+            replayed.emulator.requests()[0].header_names.iter().find(|name| *name == "cookie"),
             None
         );
 
-        let server = Faulty::start([Act::Read, Act::say("HTTP/1.1 404 Gone\r\n\r\n")]).await;
+        let server =
+            Faulty::start([ServerAction::Read, ServerAction::say("HTTP/1.1 404 Gone\r\n\r\n")])
+                .await;
         let environment = environment_at(&Careless, server.address())?;
         let result = check(&Careless, &environment, json!({"api_key": "some-key"})).await;
         assert!(
@@ -429,7 +432,7 @@ fn the_helpers_serve_tests_of_a_provider_s_own() {
     })
     .unwrap();
     assert!(logs.text().contains("the emulator answers"));
-    assert!(exchange(&Careless, "none").is_err());
+    assert!(interaction(&Careless, "none").is_err());
     let validator: &dyn ProviderValidator = &Careless;
     assert_eq!(validator.descriptor().id, "9001");
 }

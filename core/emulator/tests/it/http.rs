@@ -5,11 +5,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::Url;
 
-use crate::{API, MAIL, eventually, exchanges};
+use crate::{API, MAIL, eventually, interactions};
 
 async fn emulator(names: &[&str]) -> Emulator {
     let authority = Authority::new().unwrap();
-    Emulator::of_exchanges(&API, exchanges(&API, names), &authority).await.unwrap()
+    Emulator::of_interactions(&API, interactions(&API, names), &authority).await.unwrap()
 }
 
 async fn connect(base_url: &Url) -> std::io::Result<TcpStream> {
@@ -57,7 +57,7 @@ async fn the_first_step_that_matches_answers_and_otherwise_comes_last() {
 
     let requests = emulator.requests();
     let answered_by =
-        |exchange: &str, step| Some(AnsweredBy { exchange: exchange.to_owned(), step });
+        |interaction: &str, step| Some(AnsweredBy { interaction: interaction.to_owned(), step });
     assert_eq!(requests[0].answered_by, answered_by("valid", 0));
     assert_eq!(requests[0].query[1], ("size".to_owned(), "2".to_owned()));
     assert_eq!(requests[1].answered_by, answered_by("valid", 1));

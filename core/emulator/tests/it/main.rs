@@ -8,7 +8,7 @@ mod smtp;
 
 use std::time::Duration;
 
-use bonafide_core::exchange::{Exchange, parse};
+use bonafide_core::interaction::{Interaction, parse};
 use bonafide_core::{BaseUrl, Descriptor, Destination, ProviderType};
 
 static API: Descriptor = Descriptor {
@@ -21,7 +21,7 @@ static API: Descriptor = Descriptor {
         BaseUrl { key: "eu_base_url", url: "https://api.eu.example.com" },
     ]),
     requests: &[],
-    exchanges: include_str!("api.json"),
+    interactions: include_str!("api.json"),
 };
 
 static MAIL: Descriptor = Descriptor {
@@ -31,12 +31,12 @@ static MAIL: Descriptor = Descriptor {
     title: "Mail",
     destination: Destination::NamedBySettings,
     requests: &[],
-    exchanges: include_str!("mail.json"),
+    interactions: include_str!("mail.json"),
 };
 
-fn exchanges(descriptor: &Descriptor, names: &[&str]) -> Vec<Exchange> {
-    let all = parse(descriptor.exchanges).unwrap();
-    all.into_iter().filter(|exchange| names.contains(&exchange.name.as_str())).collect()
+fn interactions(descriptor: &Descriptor, names: &[&str]) -> Vec<Interaction> {
+    let all = parse(descriptor.interactions).unwrap();
+    all.into_iter().filter(|interaction| names.contains(&interaction.name.as_str())).collect()
 }
 
 /// Whether what must come soon has come.

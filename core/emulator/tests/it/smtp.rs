@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::{MAIL, exchanges};
+use crate::{MAIL, interactions};
 
 /// What a mail server said so far, and a way to answer.
 struct Talk<S>(S);
@@ -94,7 +94,7 @@ fn plain(user: &str, password: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_credentials_decide_which_exchange_answers() {
+async fn the_credentials_decide_which_interaction_answers() {
     let theatre = Theatre::new().await;
     let mut talk = theatre.inside_tls("mail.example.com").await;
     for (user, password, reply) in [
@@ -148,14 +148,14 @@ async fn port_465_speaks_tls_from_the_first_byte_and_for_an_address_too() {
 }
 
 #[tokio::test]
-async fn what_no_exchange_names_is_the_otherwise_server_or_nobody() {
+async fn what_no_interaction_names_is_the_otherwise_server_or_nobody() {
     let theatre = Theatre::new().await;
     let mut talk = theatre.inside_tls("elsewhere.example.org").await;
     let auth = format!("AUTH PLAIN {}", plain("whoever", "whatever"));
     assert_eq!(talk.tell(&auth).await, "535 5.7.8 No\r\n");
 
-    let alone = exchanges(&MAIL, &["valid"]);
-    let emulator = Emulator::of_exchanges(&MAIL, alone, &theatre.authority).await.unwrap();
+    let alone = interactions(&MAIL, &["valid"]);
+    let emulator = Emulator::of_interactions(&MAIL, alone, &theatre.authority).await.unwrap();
     let address = emulator.route().unwrap()("elsewhere.example.org", 587);
     assert!(TcpStream::connect(address).await.is_err());
 }

@@ -33,7 +33,7 @@ impl Provider for Postmark {
             "/server",
             "reads: https://postmarkapp.com/developer/api/server-api",
         )],
-        exchanges: include_str!("../exchanges.json"),
+        interactions: include_str!("../interactions.json"),
     };
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {

@@ -6,7 +6,7 @@ use std::str::Chars;
 
 use super::Answer;
 
-/// The texts and numbers of a JSON document, in the order in which they stand. Of what is no JSON it makes something.
+/// The texts and numbers of a JSON document, in the order in which they harness. Of what is no JSON it makes something.
 #[derive(Default)]
 struct Words {
     texts: Vec<String>,

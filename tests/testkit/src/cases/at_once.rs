@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bonafide_core::exchange::Conclusion;
+use bonafide_core::interaction::Expected;
 use bonafide_core::{Environment, Failure, Outcome, ProviderValidator, Verdict};
 use bonafide_emulator::{Authority, Emulator, Sandbox};
 use futures_util::future::join_all;
@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use tokio::task::yield_now;
 
 use super::Findings;
-use super::alone::PlayedAlone;
 use super::compare::{describe, show};
-use crate::Subject;
-use crate::play::{block_on, check, concluded, is_played};
+use super::isolated::IsolatedReplay;
+use crate::ProviderUnderTest;
+use crate::replay::{block_on, check, is_replayed, observed};
 
 /// How many checks run at once.
 const CHECKS: usize = 2000;
@@ -38,28 +38,30 @@ const SHOWN: usize = 3;
 ///
 /// All of them have their connection before the first of them is answered. Where the process may not have as many file
 /// descriptors open as that takes, and as many again for the cases beside this one, they come in waves that it may.
-pub fn two_thousand_checks_at_once_do_not_mix_up(subject: &Subject<'_>) -> Result<(), String> {
-    let exchanges = &subject.alone()?.exchanges;
+pub fn two_thousand_checks_at_once_do_not_mix_up(
+    subject: &ProviderUnderTest<'_>,
+) -> Result<(), String> {
+    let interactions = &subject.isolated()?.interactions;
     let (passes, refusals) =
-        (told_apart(exchanges, Verdict::Valid), told_apart(exchanges, Verdict::Rejected));
+        (told_apart(interactions, Verdict::Valid), told_apart(interactions, Verdict::Rejected));
     if passes.is_empty() || refusals.is_empty() {
         return Err(
-            "there is nothing to mix up: document an exchange that leads to a pass, and one that ends in a rejection by \
+            "there is nothing to mix up: document an interaction that leads to a pass, and one that ends in a rejection by \
              the provider"
                 .to_owned(),
         );
     }
     let turns = passes.iter().cycle().zip(refusals.iter().cycle());
-    let all: Vec<&PlayedAlone> =
+    let all: Vec<&IsolatedReplay> =
         turns.flat_map(|(pass, refusal)| [*pass, *refusal]).take(CHECKS).collect();
     let results = block_on(check_all(subject.validator(), &all))?;
     let mut mixed_up = 0;
     let mut findings = Findings::default();
-    for (played, result) in all.iter().zip(&results) {
-        let alone = concluded(&played.result);
-        if concluded(result) != alone {
+    for (replayed, result) in all.iter().zip(&results) {
+        let alone = observed(&replayed.result);
+        if observed(result) != alone {
             mixed_up += 1;
-            findings.require(mixed_up > SHOWN, || mix_up(played, &alone, result));
+            findings.require(mixed_up > SHOWN, || mix_up(replayed, &alone, result));
         }
     }
     findings.require(mixed_up == 0, || {
@@ -71,27 +73,34 @@ pub fn two_thousand_checks_at_once_do_not_mix_up(subject: &Subject<'_>) -> Resul
     findings.into_result()
 }
 
-fn mix_up(played: &PlayedAlone, alone: &Conclusion, result: &Result<Outcome, Failure>) -> String {
+fn mix_up(
+    replayed: &IsolatedReplay,
+    alone: &Expected,
+    result: &Result<Outcome, Failure>,
+) -> String {
     format!(
-        "exchange `{}` leads to {} alone, and to {} among others at once",
-        played.exchange.name,
+        "interaction `{}` leads to {} alone, and to {} among others at once",
+        replayed.interaction.name,
         show(alone),
         describe(result)
     )
 }
 
-/// The exchanges with this verdict that a server can tell from the others by their settings.
-fn told_apart(exchanges: &[PlayedAlone], verdict: Verdict) -> Vec<&PlayedAlone> {
+/// The interactions with this verdict that a server can tell from the others by their settings.
+fn told_apart(interactions: &[IsolatedReplay], verdict: Verdict) -> Vec<&IsolatedReplay> {
     let mut known = BTreeSet::new();
     let mut first_of_its_settings =
         |settings: &Map<String, Value>| known.insert(Value::Object(settings.clone()).to_string());
-    exchanges
+    interactions
         .iter()
-        .filter(|played| {
-            let exchange = &played.exchange;
-            let refuses = exchange.smtp.as_ref().is_some_and(|smtp| smtp.refuses_connections);
-            let first = first_of_its_settings(&exchange.settings);
-            first && exchange.verdict.verdict() == verdict && is_played(exchange) && !refuses
+        .filter(|replayed| {
+            let interaction = &replayed.interaction;
+            let refuses = interaction.smtp.as_ref().is_some_and(|smtp| smtp.refuses_connections);
+            let first = first_of_its_settings(&interaction.settings);
+            first
+                && interaction.expected.verdict() == verdict
+                && is_replayed(interaction)
+                && !refuses
         })
         .collect()
 }
@@ -99,7 +108,7 @@ fn told_apart(exchanges: &[PlayedAlone], verdict: Verdict) -> Vec<&PlayedAlone> 
 /// Checks the settings of all of these in one environment, as many at once as may be.
 async fn check_all(
     validator: &'static dyn ProviderValidator,
-    all: &[&PlayedAlone],
+    all: &[&IsolatedReplay],
 ) -> Result<Vec<Result<Outcome, Failure>>, String> {
     let authority = Authority::new().map_err(|error| error.to_string())?;
     let emulator = Emulator::start(validator.descriptor(), &authority).await;
@@ -120,13 +129,13 @@ async fn check_at_once(
     validator: &'static dyn ProviderValidator,
     environment: &Environment,
     emulator: &Emulator,
-    wave: &[&PlayedAlone],
+    wave: &[&IsolatedReplay],
 ) -> Vec<Result<Outcome, Failure>> {
     let before = emulator.connections();
     let mut begun = Vec::new();
     for together in wave.chunks(BEGUN_TOGETHER) {
-        for played in together {
-            let settings = Value::Object(played.exchange.settings.clone());
+        for replayed in together {
+            let settings = Value::Object(replayed.interaction.settings.clone());
             let mut checking: Pin<Box<dyn Future<Output = _>>> =
                 Box::pin(check(validator, environment, settings));
             begun.push(match poll_fn(|task| Poll::Ready(checking.as_mut().poll(task))).await {

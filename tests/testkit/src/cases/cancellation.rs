@@ -1,19 +1,19 @@
 use std::time::Duration;
 
-use bonafide_core::exchange::Exchange;
+use bonafide_core::interaction::Interaction;
 use bonafide_core::{Cause, Environment, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{AnsweredBy, Authority, Emulator};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::alone::PlayedAlone;
 use super::compare::{compare, describe};
+use super::isolated::IsolatedReplay;
 use super::named_by_settings::host_field_of;
 use super::{Findings, GRACE};
 use crate::faults::{Fault, Group, Peer, smtp_group};
-use crate::play::{IMPATIENCE, PATIENCE, Way, address_of, block_on, check, is_built_in};
-use crate::{Act, Faulty, Subject};
+use crate::replay::{IMPATIENCE, PATIENCE, Way, address_of, block_on, check, is_built_in};
+use crate::{Faulty, ProviderUnderTest, ServerAction};
 
 /// How long to wait between two looks at something that is about to happen.
 const A_MOMENT: Duration = Duration::from_millis(1);
@@ -23,19 +23,22 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 ///
 /// A server holds its answer at each step of each documented dialogue, and the check is dropped there. Of mail servers it is
 /// each stage of each dialogue that leads to a pass.
-pub fn a_check_that_is_dropped_leaves_nothing_behind(subject: &Subject<'_>) -> Result<(), String> {
+pub fn a_check_that_is_dropped_leaves_nothing_behind(
+    subject: &ProviderUnderTest<'_>,
+) -> Result<(), String> {
     let validator = subject.validator();
-    let exchanges = &subject.alone()?.exchanges;
-    for played in exchanges.iter().filter(|played| played.verdict.is_ok()) {
-        let places = if is_built_in(validator) { steps(played) } else { stages(&played.exchange) };
+    let interactions = &subject.isolated()?.interactions;
+    for replayed in interactions.iter().filter(|replayed| replayed.verdict.is_ok()) {
+        let places =
+            if is_built_in(validator) { steps(replayed) } else { stages(&replayed.interaction) };
         for (place, what) in places {
             // In a runtime of its own, where no task of another check ends meanwhile.
             let left = block_on(async {
-                Held::at(validator, &played.exchange, place).await?.drop_the_check().await
+                Held::at(validator, &replayed.interaction, place).await?.drop_the_check().await
             });
             // What is left behind once is left behind everywhere, and it takes its time to be sure.
             left.map_err(|finding| {
-                format!("exchange `{}`, {what}: {finding}", played.exchange.name)
+                format!("interaction `{}`, {what}: {finding}", replayed.interaction.name)
             })?;
         }
     }
@@ -47,12 +50,12 @@ enum Place {
     /// After so many requests to this region.
     Request { region: &'static str, before: usize },
     /// After this part of a mail server's dialogue.
-    Stage(Vec<Act>),
+    Stage(Vec<ServerAction>),
 }
 
 /// Each step of a dialogue, at the first request that it answered.
-fn steps(played: &PlayedAlone) -> Vec<(Place, String)> {
-    let requests = &played.requests;
+fn steps(replayed: &IsolatedReplay) -> Vec<(Place, String)> {
+    let requests = &replayed.requests;
     let place = |step: usize| {
         let is_this = |by: &AnsweredBy| by.step == step;
         let first =
@@ -61,19 +64,19 @@ fn steps(played: &PlayedAlone) -> Vec<(Place, String)> {
         let before = requests.iter().take(first).filter(|one| one.region == region).count();
         Some((Place::Request { region, before }, format!("step {}", step + 1)))
     };
-    (0..played.exchange.dialogue.len()).filter_map(place).collect()
+    (0..replayed.interaction.steps.len()).filter_map(place).collect()
 }
 
 /// Each stage at which a mail server can fall silent, where the dialogue leads to a pass.
-fn stages(exchange: &Exchange) -> Vec<(Place, String)> {
-    if exchange.verdict.cause.is_some() || exchange.smtp.is_none() {
+fn stages(interaction: &Interaction) -> Vec<(Place, String)> {
+    if interaction.expected.cause.is_some() || interaction.smtp.is_none() {
         return Vec::new();
     }
-    let inside_tls = exchange.settings.get("port").and_then(Value::as_str) == Some("465");
+    let inside_tls = interaction.settings.get("port").and_then(Value::as_str) == Some("465");
     let place = |fault: Fault| {
         let Peer::Plays(scripts) = &fault.peer else { return None };
         let (silence, before) = scripts.first()?.split_last()?;
-        let stops = *silence == Act::Hang && fault.tls == inside_tls;
+        let stops = *silence == ServerAction::Hang && fault.tls == inside_tls;
         stops.then(|| (Place::Stage(before.to_vec()), format!("where the server {}", fault.what)))
     };
     smtp_group(Group::Silence).into_iter().filter_map(place).collect()
@@ -82,7 +85,7 @@ fn stages(exchange: &Exchange) -> Vec<(Place, String)> {
 /// A provider that holds one answer back, and gives all the others.
 struct Held<'a> {
     validator: &'static dyn ProviderValidator,
-    exchange: &'a Exchange,
+    interaction: &'a Interaction,
     environment: Environment,
     emulator: Emulator,
     /// Where the answer is held back.
@@ -93,33 +96,33 @@ struct Held<'a> {
 impl<'a> Held<'a> {
     async fn at(
         validator: &'static dyn ProviderValidator,
-        exchange: &'a Exchange,
+        interaction: &'a Interaction,
         place: Place,
     ) -> Result<Self, String> {
         match place {
             Place::Request { region, before } => {
-                Self::at_request(validator, exchange, region, before).await
+                Self::at_request(validator, interaction, region, before).await
             }
-            Place::Stage(before) => Self::at_stage(validator, exchange, &before).await,
+            Place::Stage(before) => Self::at_stage(validator, interaction, &before).await,
         }
     }
 
     /// Holds the answer to the request after so many to this region.
     async fn at_request(
         validator: &'static dyn ProviderValidator,
-        exchange: &'a Exchange,
+        interaction: &'a Interaction,
         region: &str,
         before: usize,
     ) -> Result<Self, String> {
         let authority = Authority::new().map_err(|error| error.to_string())?;
-        let emulator = emulator_of(validator, exchange, &authority).await?;
+        let emulator = emulator_of(validator, interaction, &authority).await?;
         let (mut holding, mut others, mut regions) = (None, Vec::new(), Vec::new());
         for (base_url, url) in validator.descriptor().base_urls().iter().zip(emulator.base_urls()) {
-            let passes = vec![Act::Read, Act::Pass(address_of(url)?)];
+            let passes = vec![ServerAction::Read, ServerAction::Pass(address_of(url)?)];
             let mut scripts = vec![passes.clone()];
             if base_url.key == region {
                 scripts = vec![passes.clone(); before];
-                scripts.push(vec![Act::Read, Act::HoldUntilGone]);
+                scripts.push(vec![ServerAction::Read, ServerAction::HoldUntilGone]);
                 scripts.push(passes);
             }
             let server = Faulty::in_turn(scripts).await;
@@ -131,32 +134,33 @@ impl<'a> Held<'a> {
             }
         }
         let holding = holding.ok_or("the descriptor has no such region")?;
-        let times_out = exchange.verdict.cause.as_deref() == Some(Cause::ProviderTimeout.code());
+        let times_out =
+            interaction.expected.cause.as_deref() == Some(Cause::ProviderTimeout.code());
         let timeout = if times_out { IMPATIENCE } else { PATIENCE };
         let environment =
             Way { regions, route: None, timeout, extra_ca: "" }.environment(validator)?;
-        Ok(Self { validator, exchange, environment, emulator, holding, _others: others })
+        Ok(Self { validator, interaction, environment, emulator, holding, _others: others })
     }
 
-    /// Plays this on the first connection, holds what would follow, and plays the exchange on all later ones.
+    /// Plays this on the first connection, holds what would follow, and plays the interaction on all later ones.
     async fn at_stage(
         validator: &'static dyn ProviderValidator,
-        exchange: &'a Exchange,
-        before: &[Act],
+        interaction: &'a Interaction,
+        before: &[ServerAction],
     ) -> Result<Self, String> {
         let authority = Authority::new().map_err(|error| error.to_string())?;
-        let emulator = emulator_of(validator, exchange, &authority).await?;
-        let text = |field| exchange.settings.get(field).and_then(Value::as_str);
+        let emulator = emulator_of(validator, interaction, &authority).await?;
+        let text = |field| interaction.settings.get(field).and_then(Value::as_str);
         let port = text("port").and_then(|port| port.parse().ok()).unwrap_or_default();
-        let host = text(host_field_of(&exchange.settings)?).unwrap_or_default();
+        let host = text(host_field_of(&interaction.settings)?).unwrap_or_default();
         let route = emulator.route().ok_or("the emulator has no mail servers")?;
-        let held = [before, &[Act::HoldUntilGone]].concat();
-        let documented = vec![Act::Forward(route(host, port))];
+        let held = [before, &[ServerAction::HoldUntilGone]].concat();
+        let documented = vec![ServerAction::Forward(route(host, port))];
         let holding = Faulty::trusted_by(&authority, vec![held, documented]).await;
         let route = Some(holding.address());
         let way = Way { regions: Vec::new(), route, timeout: PATIENCE, extra_ca: authority.pem() };
         let environment = way.environment(validator)?;
-        Ok(Self { validator, exchange, environment, emulator, holding, _others: Vec::new() })
+        Ok(Self { validator, interaction, environment, emulator, holding, _others: Vec::new() })
     }
 
     /// Begins a check, drops it when the answer is held back, and looks at what is left.
@@ -187,7 +191,7 @@ impl<'a> Held<'a> {
             )
         });
         let result = self.check().await;
-        let compared = compare(self.exchange, &result, &self.emulator);
+        let compared = compare(self.interaction, &result, &self.emulator);
         findings.absorb(compared.map_err(|finding| {
             format!("after a check that was dropped, the next one goes wrong: {finding}: keep nothing between checks")
         }));
@@ -195,18 +199,18 @@ impl<'a> Held<'a> {
     }
 
     async fn check(&self) -> Result<Outcome, Failure> {
-        let settings = Value::Object(self.exchange.settings.clone());
+        let settings = Value::Object(self.interaction.settings.clone());
         check(self.validator, &self.environment, settings).await
     }
 }
 
 async fn emulator_of(
     validator: &dyn ProviderValidator,
-    exchange: &Exchange,
+    interaction: &Interaction,
     authority: &Authority,
 ) -> Result<Emulator, String> {
-    let exchanges = vec![exchange.clone()];
-    Emulator::of_exchanges(validator.descriptor(), exchanges, authority)
+    let interactions = vec![interaction.clone()];
+    Emulator::of_interactions(validator.descriptor(), interactions, authority)
         .await
         .map_err(|error| error.to_string())
 }

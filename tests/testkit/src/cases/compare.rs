@@ -1,23 +1,23 @@
-//! What a check concluded, beside what it had to.
+//! What a check observed, beside what it had to.
 
-use bonafide_core::exchange::{Conclusion, Exchange};
+use bonafide_core::interaction::{Expected, Interaction};
 use bonafide_core::{Failure, Outcome, Verdict};
 use bonafide_emulator::Emulator;
 
-use crate::play::concluded;
+use crate::replay::observed;
 
-/// Whether the check concluded what the exchange documents, with what the emulator could not answer where it did not.
+/// Whether the check concluded what the interaction documents, with what the emulator could not answer where it did not.
 pub(super) fn compare(
-    exchange: &Exchange,
+    interaction: &Interaction,
     result: &Result<Outcome, Failure>,
     emulator: &Emulator,
 ) -> Result<(), String> {
-    let sorted = |mut conclusion: Conclusion| {
+    let sorted = |mut conclusion: Expected| {
         conclusion.warnings.sort_unstable();
         conclusion
     };
-    let documented = sorted(exchange.verdict.clone());
-    let mut actual = sorted(concluded(result));
+    let documented = sorted(interaction.expected.clone());
+    let mut actual = sorted(observed(result));
     if documented.retry_after.is_none() {
         actual.retry_after = None;
     }
@@ -33,14 +33,14 @@ pub(super) fn compare(
         .collect();
     let missed = if missed.is_empty() { String::new() } else { format!("; {}", missed.join("; ")) };
     Err(format!(
-        "exchange `{}` documents {}, but the check says {}{missed}",
-        exchange.name,
+        "interaction `{}` documents {}, but the check says {}{missed}",
+        interaction.name,
         show(&documented),
         describe(result),
     ))
 }
 
-pub(super) fn show(conclusion: &Conclusion) -> String {
+pub(super) fn show(conclusion: &Expected) -> String {
     let warnings = &conclusion.warnings;
     let parts = [
         Some(conclusion.cause.as_ref().map_or("a pass".to_owned(), |cause| format!("`{cause}`"))),
@@ -52,9 +52,9 @@ pub(super) fn show(conclusion: &Conclusion) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// What a check concluded, with what only the log would say.
+/// What a check observed, with what only the log would say.
 pub(super) fn describe(result: &Result<Outcome, Failure>) -> String {
-    let text = show(&concluded(result));
+    let text = show(&observed(result));
     let Err(failure) = result else { return text };
     let status = failure.status().map(|status| format!(", status {status}"));
     let remark = failure.remark().map(|remark| format!(" ({remark})"));

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use bonafide_core::exchange::{Conclusion, Exchange};
+use bonafide_core::interaction::{Expected, Interaction};
 use bonafide_core::{
     Cause, Environment, ProviderValidator, SubmittedSettings, Verdict, WarningCode,
 };
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Findings;
 use super::compare::describe;
-use crate::play::{exchanges, first_valid, is_built_in, is_played};
+use crate::replay::{first_valid, interactions, is_built_in, is_replayed};
 use crate::secrets::SHORTEST;
 
 /// A sample secret that holds one of these, in any case, is plainly nobody's.
@@ -16,24 +16,24 @@ const MADE_UP: [&str; 4] = ["sandbox", "example", "sample", "nobody"];
 /// So is one with as many characters in a row that are the same, or that follow each other.
 const RUN: usize = 4;
 
-/// Judges each exchange by itself.
-fn for_each_exchange(
+/// Judges each interaction by itself.
+fn for_each_interaction(
     validator: &dyn ProviderValidator,
-    mut judge: impl FnMut(&Exchange, &mut Findings) -> Result<(), String>,
+    mut judge: impl FnMut(&Interaction, &mut Findings) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut findings = Findings::default();
-    for exchange in exchanges(validator)? {
+    for interaction in interactions(validator)? {
         let mut of_this = Findings::default();
-        judge(&exchange, &mut of_this)?;
+        judge(&interaction, &mut of_this)?;
         for finding in of_this.0 {
-            findings.add(format!("exchange `{}`: {finding}", exchange.name));
+            findings.add(format!("interaction `{}`: {finding}", interaction.name));
         }
     }
     findings.into_result()
 }
 
-/// The name of each exchange is its own, and made of lower-case words.
-pub fn each_exchange_has_a_name_of_its_own(
+/// The name of each interaction is its own, and made of lower-case words.
+pub fn each_interaction_has_a_name_of_its_own(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     let is_word = |word: &str| {
@@ -41,33 +41,33 @@ pub fn each_exchange_has_a_name_of_its_own(
             && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
     let mut names = BTreeSet::new();
-    for_each_exchange(validator, |exchange, findings| {
-        findings.require(names.insert(exchange.name.clone()), || {
-            "the name is taken twice: give each exchange its own".to_owned()
+    for_each_interaction(validator, |interaction, findings| {
+        findings.require(names.insert(interaction.name.clone()), || {
+            "the name is taken twice: give each interaction its own".to_owned()
         });
-        findings.require(exchange.name.split('_').all(is_word), || {
+        findings.require(interaction.name.split('_').all(is_word), || {
             "the name is not made of lower-case words joined by `_`".to_owned()
         });
         Ok(())
     })
 }
 
-/// Each exchange has a title: the provider's page in the docs prints it.
-pub fn each_exchange_is_titled(validator: &'static dyn ProviderValidator) -> Result<(), String> {
-    for_each_exchange(validator, |exchange, findings| {
-        findings.require(!exchange.title.trim().is_empty(), || {
-            "the title is empty: say what the exchange shows".to_owned()
+/// Each interaction has a title: the provider's page in the docs prints it.
+pub fn each_interaction_is_titled(validator: &'static dyn ProviderValidator) -> Result<(), String> {
+    for_each_interaction(validator, |interaction, findings| {
+        findings.require(!interaction.title.trim().is_empty(), || {
+            "the title is empty: say what the interaction shows".to_owned()
         });
         Ok(())
     })
 }
 
-/// Each exchange says where its answer is documented, or why it is believed.
-pub fn each_exchange_names_its_source(
+/// Each interaction says where its answer is documented, or why it is believed.
+pub fn each_interaction_names_its_source(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    for_each_exchange(validator, |exchange, findings| {
-        let source = exchange.source.as_str();
+    for_each_interaction(validator, |interaction, findings| {
+        let source = interaction.source.as_str();
         let is_source = source.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
             || source.strip_prefix("inferred").is_some_and(|rest| rest.len() > 2);
         findings.require(is_source, || {
@@ -81,13 +81,13 @@ pub fn each_exchange_names_its_source(
 pub fn each_documented_verdict_can_be_reached(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    for_each_exchange(validator, |exchange, findings| {
-        judge_verdict(&exchange.verdict, findings);
+    for_each_interaction(validator, |interaction, findings| {
+        judge_verdict(&interaction.expected, findings);
         Ok(())
     })
 }
 
-fn judge_verdict(verdict: &Conclusion, findings: &mut Findings) {
+fn judge_verdict(verdict: &Expected, findings: &mut Findings) {
     if let Some(code) = &verdict.cause {
         findings.require(Cause::from_code(code).is_some(), || {
             format!("there is no cause `{code}`: take one of `bonafide_core::Cause`")
@@ -113,8 +113,8 @@ pub fn each_pointer_leads_to_a_field(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     let schema = validator.settings_schema().map_err(|error| error.to_string())?;
-    for_each_exchange(validator, |exchange, findings| {
-        let pointer = exchange.verdict.pointer.as_deref();
+    for_each_interaction(validator, |interaction, findings| {
+        let pointer = interaction.expected.pointer.as_deref();
         if let Some(pointer) = pointer.filter(|pointer| *pointer != "/settings") {
             let field = pointer.strip_prefix("/settings/").unwrap_or_default();
             let field = field.split('/').next().unwrap_or_default();
@@ -131,9 +131,10 @@ pub fn each_sample_secret_is_made_up(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     let schema = validator.settings_schema().map_err(|error| error.to_string())?;
-    for_each_exchange(validator, |exchange, findings| {
+    for_each_interaction(validator, |interaction, findings| {
         for (field, _) in schema.fields().filter(|(_, field)| field["writeOnly"] == true) {
-            let sample = exchange.settings.get(field).and_then(Value::as_str).unwrap_or_default();
+            let sample =
+                interaction.settings.get(field).and_then(Value::as_str).unwrap_or_default();
             // What is too short for a secret is nobody's either.
             let made_up = sample.chars().count() < SHORTEST || is_made_up(sample);
             findings.require(made_up, || {
@@ -159,22 +160,26 @@ fn is_made_up(sample: &str) -> bool {
 }
 
 /// Each step of a dialogue is in the form in which the emulator plays it.
-pub fn each_step_can_be_played(validator: &'static dyn ProviderValidator) -> Result<(), String> {
-    for_each_exchange(validator, |exchange, findings| {
-        judge_steps(exchange, validator, findings);
+pub fn each_step_can_be_replayed(validator: &'static dyn ProviderValidator) -> Result<(), String> {
+    for_each_interaction(validator, |interaction, findings| {
+        judge_steps(interaction, validator, findings);
         Ok(())
     })
 }
 
-fn judge_steps(exchange: &Exchange, validator: &dyn ProviderValidator, findings: &mut Findings) {
+fn judge_steps(
+    interaction: &Interaction,
+    validator: &dyn ProviderValidator,
+    findings: &mut Findings,
+) {
     let built_in = is_built_in(validator);
-    findings.require(!built_in || exchange.smtp.is_none(), || {
-        "`smtp` is for providers whose settings name the host: use `dialogue`".to_owned()
+    findings.require(!built_in || interaction.smtp.is_none(), || {
+        "`smtp` is for providers whose settings name the host: use `steps`".to_owned()
     });
-    findings.require(built_in || exchange.dialogue.is_empty(), || {
-        "`dialogue` is for providers with hosts of their own: use `smtp`".to_owned()
+    findings.require(built_in || interaction.steps.is_empty(), || {
+        "`steps` is for providers with hosts of their own: use `smtp`".to_owned()
     });
-    for (index, step) in exchange.dialogue.iter().enumerate() {
+    for (index, step) in interaction.steps.iter().enumerate() {
         let mut require = |holds: bool, otherwise: &str| {
             findings.require(holds, || format!("step {}: {otherwise}", index + 1));
         };
@@ -190,14 +195,14 @@ fn judge_steps(exchange: &Exchange, validator: &dyn ProviderValidator, findings:
         require(asked.path.starts_with('/'), "`path` does not begin with `/`");
         require(!asked.path.contains('?'), "`path` holds a query: use `query`");
         let lower = |name: &String| !name.bytes().any(|byte| byte.is_ascii_uppercase());
-        let names = asked.headers.keys().chain(step.answer.headers.keys());
+        let names = asked.headers.keys().chain(step.response.headers.keys());
         require(names.into_iter().all(lower), "the name of a header is not in lower case");
         let texts = asked.bearer.iter().chain(&asked.basic).chain([&asked.path]);
         let values = asked.query.values().chain(asked.headers.values()).filter_map(Value::as_str);
         for field in texts.map(String::as_str).chain(values).flat_map(templates) {
             require(
-                exchange.settings.contains_key(field),
-                &format!("`{{{field}}}` names no field of the exchange's settings"),
+                interaction.settings.contains_key(field),
+                &format!("`{{{field}}}` names no field of the interaction's settings"),
             );
         }
     }
@@ -209,35 +214,35 @@ fn templates(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Where somebody is asked, the settings are such that somebody is; and the other way round.
-pub fn each_exchange_is_played_where_somebody_is_asked(
+pub fn each_interaction_has_the_steps_that_its_settings_need(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     let environment = Environment::builder().build().map_err(|error| error.to_string())?;
-    for_each_exchange(validator, |exchange, findings| {
-        let settings = SubmittedSettings::new(exchange.settings.clone());
-        match (validator.check_settings(&environment, settings), is_played(exchange)) {
+    for_each_interaction(validator, |interaction, findings| {
+        let settings = SubmittedSettings::new(interaction.settings.clone());
+        match (validator.check_settings(&environment, settings), is_replayed(interaction)) {
             (Ok(_), true) | (Err(_), false) => {}
             (Err(failure), true) => findings.add(format!(
                 "its settings are refused before the provider is asked ({}): mend them, or take the dialogue away",
                 describe(&Err(failure))
             )),
             (Ok(_), false) => findings.add(
-                "nobody is asked, though nothing is wrong with its settings: add the `dialogue` or `smtp`",
+                "nobody is asked, though nothing is wrong with its settings: add the `steps` or `smtp`",
             ),
         }
         Ok(())
     })
 }
 
-/// An exchange shows what the provider answers to credentials that work.
-pub fn an_exchange_leads_to_a_pass(
+/// An interaction shows what the provider answers to credentials that work.
+pub fn an_interaction_leads_to_a_pass(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     first_valid(validator).map(drop)
 }
 
-/// An exchange shows what the provider answers to credentials that it refuses.
-pub fn an_exchange_shows_refused_credentials(
+/// An interaction shows what the provider answers to credentials that it refuses.
+pub fn an_interaction_shows_refused_credentials(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     let refusals = [
@@ -246,37 +251,37 @@ pub fn an_exchange_shows_refused_credentials(
         Cause::InsufficientPermission,
         Cause::AccountSuspended,
     ];
-    let is_refusal = |exchange: &Exchange| {
-        let cause = exchange.verdict.cause.as_deref().and_then(Cause::from_code);
-        is_played(exchange) && cause.is_some_and(|cause| refusals.contains(&cause))
+    let is_refusal = |interaction: &Interaction| {
+        let cause = interaction.expected.cause.as_deref().and_then(Cause::from_code);
+        is_replayed(interaction) && cause.is_some_and(|cause| refusals.contains(&cause))
     };
-    if exchanges(validator)?.iter().any(is_refusal) {
+    if interactions(validator)?.iter().any(is_refusal) {
         return Ok(());
     }
-    Err("no exchange shows refused credentials: document what the provider answers to a wrong key, with \
+    Err("no interaction shows refused credentials: document what the provider answers to a wrong key, with \
          `\"cause\": \"invalid_credentials\"`"
         .to_owned())
 }
 
-/// One exchange answers whatever no other is for, with a rejection: in the sandbox, a key that nobody knows is refused.
-pub fn an_exchange_answers_unknown_credentials(
+/// One interaction answers whatever no other is for, with a rejection: in the sandbox, a key that nobody knows is refused.
+pub fn an_interaction_answers_unknown_credentials(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let mut exchanges = exchanges(validator)?;
-    exchanges.retain(|exchange| exchange.otherwise);
-    let [otherwise] = exchanges.as_slice() else {
+    let mut interactions = interactions(validator)?;
+    interactions.retain(|interaction| interaction.fallback);
+    let [fallback] = interactions.as_slice() else {
         return Err(format!(
-            "{} exchanges answer whatever no other is for: give `\"otherwise\": true` to the one that shows a key that \
+            "{} interactions answer whatever no other is for: give `\"fallback\": true` to the one that shows a key that \
              nobody knows",
-            exchanges.len()
+            interactions.len()
         ));
     };
-    if otherwise.verdict.verdict() == Verdict::Rejected {
+    if fallback.expected.verdict() == Verdict::Rejected {
         return Ok(());
     }
     Err(format!(
-        "exchange `{}` answers whatever no other is for, and is no rejection: give `\"otherwise\": true` to the one that \
+        "interaction `{}` answers whatever no other is for, and is no rejection: give `\"fallback\": true` to the one that \
          shows a key that nobody knows",
-        otherwise.name
+        fallback.name
     ))
 }

@@ -4,8 +4,8 @@ use bonafide_core::{BaseUrl, ProviderValidator, Registration};
 use url::Url;
 
 use super::Findings;
-use super::rubber_stamps::is_same_path;
-use crate::play::{exchanges, is_built_in};
+use super::false_positives::is_same_path;
+use crate::replay::{interactions, is_built_in};
 
 /// The crate registers the provider, once, under its own name. `crate_name` is the `CARGO_PKG_NAME` of the crate.
 pub fn the_provider_is_registered_once(
@@ -158,12 +158,12 @@ pub fn each_allowed_request_has_its_reason(
     findings.into_result()
 }
 
-/// An exchange shows each request that the descriptor allows: what nothing asks for need not be allowed.
-pub fn each_allowed_request_is_in_an_exchange(
+/// An interaction shows each request that the descriptor allows: what nothing asks for need not be allowed.
+pub fn each_allowed_request_is_in_an_interaction(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let exchanges = exchanges(validator)?;
-    let steps = || exchanges.iter().flat_map(|exchange| &exchange.dialogue);
+    let interactions = interactions(validator)?;
+    let steps = || interactions.iter().flat_map(|interaction| &interaction.steps);
     let mut findings = Findings::default();
     for request in validator.descriptor().requests {
         let shown = steps().any(|step| {
@@ -171,7 +171,7 @@ pub fn each_allowed_request_is_in_an_exchange(
         });
         findings.require(shown, || {
             format!(
-                "`{} {}` is allowed, but no exchange shows it: document what the provider answers, or allow it no longer",
+                "`{} {}` is allowed, but no interaction shows it: document what the provider answers, or allow it no longer",
                 request.method, request.path
             )
         });

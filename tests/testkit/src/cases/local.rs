@@ -2,7 +2,7 @@ use bonafide_core::{Cause, Environment, Failure, ProviderValidator, SubmittedSet
 use serde_json::{Map, Value, json};
 
 use super::Findings;
-use crate::play::{settings_pointer, valid_settings};
+use crate::replay::{settings_pointer, valid_settings};
 use crate::{Secrets, texts_of};
 
 /// What stands where it should not, and must not be repeated.

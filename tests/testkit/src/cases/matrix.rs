@@ -3,21 +3,23 @@ use std::iter::{once, repeat};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use bonafide_core::exchange::{Answered, Exchange};
+use bonafide_core::interaction::{Interaction, ResponseStub};
 use bonafide_core::{Environment, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator};
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::alone::{absent_from_logs, judge_commands, judge_requests, judge_texts};
 use super::compare::describe;
+use super::isolated::{absent_from_logs, judge_commands, judge_requests, judge_texts};
 use super::named_by_settings::{begins_in_clear, host_field_of};
 use super::{Findings, GRACE};
 use crate::faults::{self, Expected, Fault, Group, Peer, Scene};
 use crate::faulty::answer;
-use crate::play::{Nobody, Way, address_of, block_on, check, exchanges, first_valid, is_built_in};
-use crate::{Act, Faulty, Logs, Secrets, Subject};
+use crate::replay::{
+    Nobody, Way, address_of, block_on, check, first_valid, interactions, is_built_in,
+};
+use crate::{Faulty, Logs, ProviderUnderTest, Secrets, ServerAction};
 
 /// How many servers stand ready at once, so that no process runs out of file descriptors.
 const AT_ONCE: usize = 32;
@@ -28,24 +30,24 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// A name that nobody can have: RFC 6761, section 6.4.
 const NO_SUCH_HOST: &str = "no-such-host.invalid";
 
-/// The faults of one group, played.
+/// The faults of one group, replayed.
 pub(crate) struct Cells {
-    played: usize,
+    replayed: usize,
     /// The names of the cells that something is wrong with.
     wrong: Vec<String>,
     findings: Vec<String>,
 }
 
 impl Cells {
-    pub(crate) fn play(
+    pub(crate) fn replay(
         validator: &'static dyn ProviderValidator,
         differs: &[(&str, &str)],
         group: Group,
     ) -> Result<Self, String> {
         let logs = Logs::capture();
-        let mut cells = Self { played: 0, wrong: Vec::new(), findings: Vec::new() };
+        let mut cells = Self { replayed: 0, wrong: Vec::new(), findings: Vec::new() };
         let secrets = block_on(cells.play_faults(validator, differs, group))?;
-        if cells.played > 0 {
+        if cells.replayed > 0 {
             cells.findings.extend(absent_from_logs(&secrets, &logs.text()).err());
         }
         Ok(cells)
@@ -58,15 +60,15 @@ impl Cells {
         group: Group,
     ) -> Result<Secrets, String> {
         let elsewhere = Faulty::answering(200, &[("content-type", "application/json")], "{}").await;
-        let exchange = usual_exchange(validator)?;
-        let mut stage = Stage::new(validator, exchange, elsewhere.url(), &[group]).await?;
+        let interaction = usual_interaction(validator)?;
+        let mut stage = Stage::new(validator, interaction, elsewhere.url(), &[group]).await?;
         // What is wrong with them is said by the matrix as a whole.
         drop(differ(&mut stage.faults, differs));
         let mut cells = Vec::new();
         for fault in &stage.faults {
             cells.push(Cell::new(&stage, fault).await?);
         }
-        for (cell, wrong) in in_two_rounds(&cells, |cell| cell.play(&stage)).await {
+        for (cell, wrong) in in_two_rounds(&cells, |cell| cell.replay(&stage)).await {
             self.add(validator, &cell.fault.name, wrong);
         }
         self.findings.extend(never_asked(&elsewhere).err());
@@ -74,7 +76,7 @@ impl Cells {
     }
 
     fn add(&mut self, validator: &dyn ProviderValidator, name: &str, findings: Vec<String>) {
-        self.played += 1;
+        self.replayed += 1;
         let provider = validator.descriptor().name;
         if !findings.is_empty() {
             self.wrong.push(name.to_owned());
@@ -96,7 +98,7 @@ macro_rules! cases_of_groups {
     ($($(#[$what:meta])* $case:ident: $group:ident;)*) => {
         $(
             $(#[$what])*
-            pub fn $case(subject: &Subject<'_>) -> Result<(), String> {
+            pub fn $case(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
                 subject.group(Group::$group)?.result()
             }
         )*
@@ -142,17 +144,17 @@ cases_of_groups! {
     what_is_unusual_is_no_fault: Harmless;
 }
 
-/// The verdict matrix as a whole: each documented exchange, and each fault of the kit's table, is a cell, and all of them
+/// The verdict matrix as a whole: each documented interaction, and each fault of the kit's table, is a cell, and all of them
 /// are right. It prints one line with their number.
 ///
-/// What the other cases have played is not played again. What is wrong in a cell, they say.
-pub fn the_verdict_matrix_holds(subject: &Subject<'_>) -> Result<(), String> {
+/// What the other cases have replayed is not replayed again. What is wrong in a cell, they say.
+pub fn the_verdict_matrix_holds(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
     let provider = subject.validator().descriptor().name;
     let mut findings = Findings::default();
     findings.absorb(judge_differences(subject)?);
-    let (mut played, mut wrong) = (0, 0);
+    let (mut replayed, mut wrong) = (0, 0);
     let mut count = |case: &str, cells: &Cells| {
-        played += cells.played;
+        replayed += cells.replayed;
         wrong += cells.wrong.len();
         if !cells.findings.is_empty() {
             let mut finding = format!("{provider}: `{case}` says what is wrong");
@@ -165,32 +167,32 @@ pub fn the_verdict_matrix_holds(subject: &Subject<'_>) -> Result<(), String> {
     for group in Group::ALL {
         count(case_of(group), subject.group(group)?);
     }
-    count("each_exchange_leads_to_its_verdict_alone", &cells_of_exchanges(subject)?);
+    count("each_interaction_leads_to_its_verdict_alone", &cells_of_interactions(subject)?);
     if findings.0.is_empty() {
         // Past the macros, whose output the test harness keeps from whoever reads the run. One write, so that nothing
         // comes in between.
-        let line = format!("{provider}: {played} cells, all right\n");
+        let line = format!("{provider}: {replayed} cells, all right\n");
         let _ = std::io::stdout().lock().write_all(line.as_bytes());
         return Ok(());
     }
-    findings.add(format!("{provider}: {played} cells, {wrong} wrong"));
+    findings.add(format!("{provider}: {replayed} cells, {wrong} wrong"));
     findings.into_result()
 }
 
-fn cells_of_exchanges(subject: &Subject<'_>) -> Result<Cells, String> {
-    let mut cells = Cells { played: 0, wrong: Vec::new(), findings: Vec::new() };
-    for played in &subject.alone()?.exchanges {
-        let mut wrong: Vec<String> = played.verdict.clone().err().into_iter().collect();
-        wrong.extend(played.harm.iter().chain(&played.leaks).cloned());
-        cells.add(subject.validator(), &played.exchange.name, wrong);
+fn cells_of_interactions(subject: &ProviderUnderTest<'_>) -> Result<Cells, String> {
+    let mut cells = Cells { replayed: 0, wrong: Vec::new(), findings: Vec::new() };
+    for replayed in &subject.isolated()?.interactions {
+        let mut wrong: Vec<String> = replayed.verdict.clone().err().into_iter().collect();
+        wrong.extend(replayed.harm.iter().chain(&replayed.leaks).cloned());
+        cells.add(subject.validator(), &replayed.interaction.name, wrong);
     }
     Ok(cells)
 }
 
 /// What is wrong with the differences themselves.
-fn judge_differences(subject: &Subject<'_>) -> Result<Result<(), String>, String> {
+fn judge_differences(subject: &ProviderUnderTest<'_>) -> Result<Result<(), String>, String> {
     let validator = subject.validator();
-    let settings = usual_exchange(validator)?.settings;
+    let settings = usual_interaction(validator)?.settings;
     // Only names and verdicts are looked at.
     let scene = Scene {
         documented: Vec::new(),
@@ -201,11 +203,11 @@ fn judge_differences(subject: &Subject<'_>) -> Result<Result<(), String>, String
     Ok(differ(&mut faults, subject.differs()))
 }
 
-/// The exchange at whose first request things go wrong: the first that leads to a pass, and begins in clear where mail
+/// The interaction at whose first request things go wrong: the first that leads to a pass, and begins in clear where mail
 /// is sent.
-fn usual_exchange(validator: &dyn ProviderValidator) -> Result<Exchange, String> {
+fn usual_interaction(validator: &dyn ProviderValidator) -> Result<Interaction, String> {
     match begins_in_clear(validator)? {
-        Some(exchange) => Ok(exchange),
+        Some(interaction) => Ok(interaction),
         None => first_valid(validator),
     }
 }
@@ -266,42 +268,45 @@ fn differ(faults: &mut [Fault], differs: &[(&str, &str)]) -> Result<(), String> 
 
 /// What goes wrong at a later request of a check is no rejection either.
 ///
-/// The faults of the table are played at each request but the first of the first exchange that leads to a pass and asks
+/// The faults of the table are replayed at each request but the first of the first interaction that leads to a pass and asks
 /// more than once. Either the request matters, and each fault has the verdict of the table, or it does not, and none
 /// stands in the way of the pass.
 pub fn a_later_request_that_goes_wrong_is_no_rejection(
-    subject: &Subject<'_>,
+    subject: &ProviderUnderTest<'_>,
 ) -> Result<(), String> {
     let validator = subject.validator();
     let first_region = validator.descriptor().base_urls().first().map(|base_url| base_url.key);
-    let asks_more = exchanges(validator)?.into_iter().find(|exchange| {
-        let mut regions = exchange.dialogue.iter().map(|step| step.region.as_deref());
-        exchange.verdict.cause.is_none()
-            && exchange.dialogue.len() > 1
+    let asks_more = interactions(validator)?.into_iter().find(|interaction| {
+        let mut regions = interaction.steps.iter().map(|step| step.region.as_deref());
+        interaction.expected.cause.is_none()
+            && interaction.steps.len() > 1
             && regions.all(|region| region.is_none() || region == first_region)
     });
-    let Some(exchange) = asks_more else { return Ok(()) };
+    let Some(interaction) = asks_more else { return Ok(()) };
     block_on(async {
         let elsewhere = Faulty::answering(200, &[("content-type", "application/json")], "{}").await;
         let mut stage =
-            Stage::new(validator, exchange.clone(), elsewhere.url(), &Group::ALL).await?;
+            Stage::new(validator, interaction.clone(), elsewhere.url(), &Group::ALL).await?;
         // What is wrong with them is said by the matrix.
         drop(differ(&mut stage.faults, subject.differs()));
         let mut findings = Findings::default();
-        for step in 1..exchange.dialogue.len() {
-            findings.absorb(go_wrong_at(&stage, &exchange, step).await);
+        for step in 1..interaction.steps.len() {
+            findings.absorb(go_wrong_at(&stage, &interaction, step).await);
         }
         findings.absorb(never_asked(&elsewhere));
         findings.into_result()
     })
 }
 
-async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<(), String> {
-    let before = exchange.dialogue.iter().take(step).map(|step| {
+async fn go_wrong_at(stage: &Stage, interaction: &Interaction, step: usize) -> Result<(), String> {
+    let before = interaction.steps.iter().take(step).map(|step| {
         let headers = [("content-type", "application/json")];
-        vec![Act::Read, Act::Say(answer(step.answer.status, &headers, &body_of(&step.answer)))]
+        vec![
+            ServerAction::Read,
+            ServerAction::Say(answer(step.response.status, &headers, &body_of(&step.response))),
+        ]
     });
-    let before: Vec<Vec<Act>> = before.collect();
+    let before: Vec<Vec<ServerAction>> = before.collect();
     let faults: Vec<Fault> = stage
         .faults
         .iter()
@@ -315,7 +320,7 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
         })
         .collect();
     let mut findings = Findings::default();
-    let (name, step) = (&exchange.name, step + 1);
+    let (name, step) = (&interaction.name, step + 1);
     let mut passes = Vec::new();
     for faults in faults.chunks(AT_ONCE) {
         let mut cells = Vec::new();
@@ -331,7 +336,7 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
             }
             findings.require(expected.meets(&result), || {
                 format!(
-                    "exchange `{name}`, step {step}, cell `{fault}`: the server {what}, which must be `{expected}`, or a \
+                    "interaction `{name}`, step {step}, cell `{fault}`: the server {what}, which must be `{expected}`, or a \
                      pass where the request does not decide, but the check says {}: end with `Answer::no_verdict` where \
                      the provider's own words decide nothing",
                     describe(&result)
@@ -342,7 +347,7 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
     let told = faults.iter().filter(|fault| !fault.stalls).count();
     findings.require(passes.is_empty() || passes.len() == told, || {
         format!(
-            "exchange `{name}`, step {step}: {} of {told} faults leave it a pass, so the request decides sometimes; those are \
+            "interaction `{name}`, step {step}: {} of {told} faults leave it a pass, so the request decides sometimes; those are \
              {}: either let no failure of it stand in the way of the pass, or let none pass",
             passes.len(),
             passes.join(", ")
@@ -352,12 +357,12 @@ async fn go_wrong_at(stage: &Stage, exchange: &Exchange, step: usize) -> Result<
 }
 
 /// The body of a documented answer, as it is sent.
-fn body_of(answer: &Answered) -> Vec<u8> {
+fn body_of(answer: &ResponseStub) -> Vec<u8> {
     let json = answer.body.as_ref().map(Value::to_string);
     json.or_else(|| answer.text.clone()).unwrap_or_default().into_bytes()
 }
 
-/// Where the faults are played.
+/// Where the faults are replayed.
 struct Stage {
     validator: &'static dyn ProviderValidator,
     /// Settings that lead to a pass where nothing goes wrong.
@@ -373,16 +378,16 @@ struct Stage {
 impl Stage {
     async fn new(
         validator: &'static dyn ProviderValidator,
-        exchange: Exchange,
+        interaction: Interaction,
         elsewhere: Url,
         groups: &[Group],
     ) -> Result<Self, String> {
-        let settings = exchange.settings.clone();
-        let first = exchange.dialogue.first();
-        let documented = first.map(|step| body_of(&step.answer)).unwrap_or_default();
+        let settings = interaction.settings.clone();
+        let first = interaction.steps.first();
+        let documented = first.map(|step| body_of(&step.response)).unwrap_or_default();
         let authority = Authority::new().map_err(|error| error.to_string())?;
         let emulator =
-            Emulator::of_exchanges(validator.descriptor(), vec![exchange], &authority).await;
+            Emulator::of_interactions(validator.descriptor(), vec![interaction], &authority).await;
         let emulator = emulator.map_err(|error| error.to_string())?;
         let host_field = host_field(validator, &settings);
         let address = emulator.base_urls().first().map(address_of).transpose()?;
@@ -393,7 +398,7 @@ impl Stage {
     }
 }
 
-/// One fault, ready to be played.
+/// One fault, ready to be replayed.
 struct Cell<'a> {
     fault: &'a Fault,
     server: Option<Faulty>,
@@ -449,7 +454,7 @@ impl<'a> Cell<'a> {
     }
 
     /// What is wrong, if anything is.
-    async fn play(&self, stage: &Stage) -> Vec<String> {
+    async fn replay(&self, stage: &Stage) -> Vec<String> {
         let Fault { what, expected, .. } = self.fault;
         let mut wrong = Findings::default();
         let (result, took) = self.check(stage).await;

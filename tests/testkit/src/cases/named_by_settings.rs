@@ -1,10 +1,10 @@
-use bonafide_core::exchange::Exchange;
+use bonafide_core::interaction::Interaction;
 use bonafide_core::{Cause, Environment, Failure, ProviderConfig, ProviderValidator};
 use serde_json::{Map, Value};
 
 use super::Findings;
 use super::compare::describe;
-use crate::play::{block_on, check, exchanges, is_built_in, play, valid_settings};
+use crate::replay::{block_on, check, interactions, is_built_in, replay, valid_settings};
 
 /// Names and addresses of ourselves and of what is near us.
 const NEAR: [&str; 7] = [
@@ -62,14 +62,14 @@ pub fn settings_cannot_name_our_own_network(
     })
 }
 
-/// The first exchange that leads to a pass and begins in clear, if any does.
+/// The first interaction that leads to a pass and begins in clear, if any does.
 pub(super) fn begins_in_clear(
     validator: &dyn ProviderValidator,
-) -> Result<Option<Exchange>, String> {
-    Ok(exchanges(validator)?.into_iter().find(|exchange| {
-        exchange.verdict.cause.is_none()
-            && exchange.smtp.is_some()
-            && exchange.settings.get("port").and_then(Value::as_str) != Some("465")
+) -> Result<Option<Interaction>, String> {
+    Ok(interactions(validator)?.into_iter().find(|interaction| {
+        interaction.expected.cause.is_none()
+            && interaction.smtp.is_some()
+            && interaction.settings.get("port").and_then(Value::as_str) != Some("465")
     }))
 }
 
@@ -77,29 +77,29 @@ pub(super) fn begins_in_clear(
 pub fn credentials_are_not_sent_in_clear(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let Some(mut exchange) = begins_in_clear(validator)? else { return Ok(()) };
+    let Some(mut interaction) = begins_in_clear(validator)? else { return Ok(()) };
     block_on(async {
         let mut findings = Findings::default();
         for offered in [false, true] {
             let what =
                 if offered { "offers STARTTLS and refuses it" } else { "offers no STARTTLS" };
-            if let Some(smtp) = &mut exchange.smtp {
+            if let Some(smtp) = &mut interaction.smtp {
                 let mut lines = vec!["mail.example.com", "AUTH PLAIN LOGIN"];
                 lines.extend(offered.then_some("STARTTLS"));
                 smtp.ehlo = lines.into_iter().map(str::to_owned).collect();
                 "454 4.7.0 TLS not available".clone_into(&mut smtp.starttls);
             }
-            let played = play(validator, &exchange).await?;
-            findings.require(!played.emulator.commands().iter().any(|verb| verb == "AUTH"), || {
+            let replayed = replay(validator, &interaction).await?;
+            findings.require(!replayed.emulator.commands().iter().any(|verb| verb == "AUTH"), || {
                 format!("the credentials are sent in clear to a server that {what}: end the check before `AUTH`")
             });
-            let cause = played.result.as_ref().err().map(Failure::cause);
+            let cause = replayed.result.as_ref().err().map(Failure::cause);
             // A refusal may be for the moment only, so what follows from it is the provider's to say.
             let right = cause.is_some() && (offered || cause == Some(Cause::ConnectionFailed));
             findings.require(right, || {
                 format!(
                     "a server that {what} must be `connection_failed`, but the check says {}",
-                    describe(&played.result)
+                    describe(&replayed.result)
                 )
             });
         }
@@ -112,15 +112,15 @@ pub fn credentials_are_not_sent_in_clear(
 pub fn what_is_said_before_tls_does_not_count(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let Some(mut exchange) = begins_in_clear(validator)? else { return Ok(()) };
-    if let Some(smtp) = &mut exchange.smtp {
+    let Some(mut interaction) = begins_in_clear(validator)? else { return Ok(()) };
+    if let Some(smtp) = &mut interaction.smtp {
         let slipped_in = "220 2.0.0 Ready to start TLS\n250-mail.example.com\n250 AUTH PLAIN LOGIN\n\
                           235 2.7.0 Authentication successful";
         slipped_in.clone_into(&mut smtp.starttls);
         "535 5.7.8 Authentication credentials invalid".clone_into(&mut smtp.auth);
     }
-    let played = block_on(play(validator, &exchange))?;
-    match &played.result {
+    let replayed = block_on(replay(validator, &interaction))?;
+    match &replayed.result {
         Err(_) => Ok(()),
         Ok(_) => Err("a reply that was slipped in before TLS passes for the server's: drop everything that was read \
              before the handshake"

@@ -9,7 +9,7 @@ use super::Findings;
 use super::compare::describe;
 use super::named_by_settings::host_field_of;
 use crate::Faulty;
-use crate::play::{PATIENCE, block_on, check, is_built_in, valid_settings};
+use crate::replay::{PATIENCE, block_on, check, is_built_in, valid_settings};
 
 /// A name that leads to this machine, and that no list of addresses holds.
 const OURSELVES: &str = "localhost";

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use bonafide_core::exchange::Exchange;
+use bonafide_core::interaction::Interaction;
 use bonafide_core::{Cause, ProviderValidator, Verdict};
 use bonafide_emulator::{Authority, Emulator};
 use serde_json::Value;
@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::compare::{compare, describe, is_inconclusive};
 use super::{Findings, GRACE};
 use crate::faulty::answer;
-use crate::play::{
+use crate::replay::{
     IMPATIENCE, PATIENCE, Way, address_of, block_on, check, environment_at, first_valid,
     is_built_in,
 };
-use crate::{Act, Faulty, Subject};
+use crate::{Faulty, ProviderUnderTest, ServerAction};
 
 /// How often a request is sent at most: once, and twice again.
 const MOST_REQUESTS: usize = 3;
@@ -24,11 +24,11 @@ pub fn an_outage_of_a_moment_does_not_stand_in_the_way(
     if !is_built_in(validator) {
         return Ok(());
     }
-    let exchange = first_valid(validator)?;
+    let interaction = first_valid(validator)?;
     block_on(async {
         let mut findings = Findings::default();
         for status in [502, 503, 504] {
-            findings.absorb(an_outage_of_a_moment(validator, &exchange, status).await);
+            findings.absorb(an_outage_of_a_moment(validator, &interaction, status).await);
         }
         findings.into_result()
     })
@@ -56,18 +56,18 @@ pub fn the_pauses_between_requests_count_for_the_deadline(
     block_on(a_slow_outage_ends_by_the_deadline(validator, &settings))
 }
 
-/// Nothing is asked again after a rejection: an exchange that ends in one takes no more requests than it documents.
-pub fn a_rejection_is_final(subject: &Subject<'_>) -> Result<(), String> {
+/// Nothing is asked again after a rejection: an interaction that ends in one takes no more requests than it documents.
+pub fn a_rejection_is_final(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
     let mut findings = Findings::default();
-    for played in &subject.alone()?.exchanges {
-        let (exchange, asked) = (&played.exchange, played.requests.len());
-        let rejected = exchange.verdict.verdict() == Verdict::Rejected;
-        findings.require(!rejected || asked <= exchange.dialogue.len(), || {
+    for replayed in &subject.isolated()?.interactions {
+        let (interaction, asked) = (&replayed.interaction, replayed.requests.len());
+        let rejected = interaction.expected.verdict() == Verdict::Rejected;
+        findings.require(!rejected || asked <= interaction.steps.len(), || {
             format!(
-                "exchange `{}` ends in a rejection after {} requests, but {asked} were sent: ask nothing again after a \
+                "interaction `{}` ends in a rejection after {} requests, but {asked} were sent: ask nothing again after a \
                  rejection",
-                exchange.name,
-                exchange.dialogue.len()
+                interaction.name,
+                interaction.steps.len()
             )
         });
     }
@@ -76,25 +76,25 @@ pub fn a_rejection_is_final(subject: &Subject<'_>) -> Result<(), String> {
 
 async fn an_outage_of_a_moment(
     validator: &dyn ProviderValidator,
-    exchange: &Exchange,
+    interaction: &Interaction,
     status: u16,
 ) -> Result<(), String> {
     let authority = Authority::new().map_err(|error| error.to_string())?;
     let emulator =
-        Emulator::of_exchanges(validator.descriptor(), vec![exchange.clone()], &authority)
+        Emulator::of_interactions(validator.descriptor(), vec![interaction.clone()], &authority)
             .await
             .map_err(|error| error.to_string())?;
     let mut regions = emulator.base_urls().to_vec();
     let first = regions.first_mut().ok_or("the descriptor has no base URL")?;
     let documented = address_of(first)?;
-    let outage = vec![Act::Read, Act::Say(answer(status, &[], b""))];
-    let server = Faulty::in_turn(vec![outage, vec![Act::Forward(documented)]]).await;
+    let outage = vec![ServerAction::Read, ServerAction::Say(answer(status, &[], b""))];
+    let server = Faulty::in_turn(vec![outage, vec![ServerAction::Forward(documented)]]).await;
     *first = server.url();
     let environment =
         Way { regions, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
-    let settings = Value::Object(exchange.settings.clone());
+    let settings = Value::Object(interaction.settings.clone());
     let result = check(validator, &environment, settings).await;
-    compare(exchange, &result, &emulator).map_err(|finding| {
+    compare(interaction, &result, &emulator).map_err(|finding| {
         format!(
             "one {status} and then the documented answer: {finding}: ask through `Context::get` and `Context::post` alone, \
              which ask again"
@@ -148,8 +148,9 @@ async fn a_slow_outage_ends_by_the_deadline(
     validator: &dyn ProviderValidator,
     settings: &Value,
 ) -> Result<(), String> {
-    let pause = Act::Wait(Duration::from_millis(120));
-    let server = Faulty::start([Act::Read, pause, Act::Say(answer(503, &[], b""))]).await;
+    let pause = ServerAction::Wait(Duration::from_millis(120));
+    let server =
+        Faulty::start([ServerAction::Read, pause, ServerAction::Say(answer(503, &[], b""))]).await;
     let environment = environment_at(validator, server.address())?;
     let started = Instant::now();
     let result = check(validator, &environment, settings.clone()).await;

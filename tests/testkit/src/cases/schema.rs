@@ -5,7 +5,7 @@ use bonafide_core::{Environment, ProviderValidator, SettingsSchema, SubmittedSet
 use serde_json::{Map, Value, json};
 
 use super::Findings;
-use crate::play::{settings_pointer, valid_settings};
+use crate::replay::{settings_pointer, valid_settings};
 
 /// A field whose name holds one of these is taken for a secret.
 const SECRET_NAMES: [&str; 4] = ["key", "token", "password", "secret"];

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use bonafide_emulator::Certificate;
 
 use super::{Fault, Group, Peer, Scene};
-use crate::faulty::{Act, answer};
+use crate::faulty::{ServerAction, answer};
 
 const UNAVAILABLE: &str = "provider_unavailable";
 const TIMEOUT: &str = "provider_timeout";
@@ -23,7 +23,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 /// Deeper than any parser of the checks may go.
 const LEVELS: usize = 10_000;
 
-/// What goes wrong with a provider that has hosts of its own, at the first request of its first exchange that leads to a
+/// What goes wrong with a provider that has hosts of its own, at the first request of its first interaction that leads to a
 /// pass.
 pub fn http(scene: &Scene) -> Vec<Fault> {
     Group::ALL.into_iter().flat_map(|one| group(one, scene)).collect()
@@ -49,11 +49,11 @@ pub(crate) fn group(group: Group, scene: &Scene) -> Vec<Fault> {
     }
 }
 
-fn plays(
+fn scripted(
     name: impl Into<String>,
     what: impl Into<String>,
     expected: &str,
-    script: impl IntoIterator<Item = Act>,
+    script: impl IntoIterator<Item = ServerAction>,
 ) -> Fault {
     Fault::new(name, what, expected, Peer::Plays(vec![script.into_iter().collect()]))
 }
@@ -68,7 +68,7 @@ fn answers(
     body: impl AsRef<[u8]>,
 ) -> Fault {
     let answer = answer(status, headers, body.as_ref());
-    plays(name, what, expected, [Act::Read, Act::Say(answer)])
+    scripted(name, what, expected, [ServerAction::Read, ServerAction::Say(answer)])
 }
 
 /// The first answer is this; what is asked after it gets the documented answers.
@@ -77,11 +77,11 @@ fn goes_on(
     name: &str,
     what: &str,
     headers: &[(&str, &str)],
-    before: impl IntoIterator<Item = Act>,
+    before: impl IntoIterator<Item = ServerAction>,
 ) -> Fault {
-    let mut first: Vec<Act> = before.into_iter().collect();
-    first.push(Act::Say(answer(200, headers, &scene.documented)));
-    let peer = Peer::Plays(vec![first, vec![Act::Forward(scene.emulator)]]);
+    let mut first: Vec<ServerAction> = before.into_iter().collect();
+    first.push(ServerAction::Say(answer(200, headers, &scene.documented)));
+    let peer = Peer::Plays(vec![first, vec![ServerAction::Forward(scene.emulator)]]);
     Fault::new(name, what, VALID, peer)
 }
 
@@ -92,103 +92,139 @@ fn connections() -> Vec<Fault> {
         Fault::new("refused", "does not listen", UNAVAILABLE, Peer::Nobody),
         Fault::new("no_such_host", "has a name that does not exist", UNAVAILABLE, Peer::NoSuchHost)
             .inside_tls(),
-        plays("closed_at_once", "closes without reading", UNAVAILABLE, []),
-        plays("closed_before_the_answer", "reads and closes", UNAVAILABLE, [Act::Read]),
-        plays("reset_before_the_answer", "reads and resets", UNAVAILABLE, [Act::Read, Act::Reset]),
-        plays(
+        scripted("closed_at_once", "closes without reading", UNAVAILABLE, []),
+        scripted("closed_before_the_answer", "reads and closes", UNAVAILABLE, [ServerAction::Read]),
+        scripted(
+            "reset_before_the_answer",
+            "reads and resets",
+            UNAVAILABLE,
+            [ServerAction::Read, ServerAction::Reset],
+        ),
+        scripted(
             "closed_in_the_head",
             "closes in the middle of the head",
             UNAVAILABLE,
-            [Act::Read, Act::say(half_head)],
+            [ServerAction::Read, ServerAction::say(half_head)],
         ),
-        plays(
+        scripted(
             "reset_in_the_head",
             "resets in the middle of the head",
             UNAVAILABLE,
-            [Act::Read, Act::say(half_head), Act::Reset],
+            [ServerAction::Read, ServerAction::say(half_head), ServerAction::Reset],
         ),
-        plays(
+        scripted(
             "closed_in_the_body",
             "closes in the middle of the body",
             UNAVAILABLE,
-            [Act::Read, Act::say(half_body.as_str())],
+            [ServerAction::Read, ServerAction::say(half_body.as_str())],
         ),
-        plays(
+        scripted(
             "reset_in_the_body",
             "resets in the middle of the body",
             UNAVAILABLE,
-            [Act::Read, Act::say(half_body), Act::Wait(Duration::from_millis(20)), Act::Reset],
+            [
+                ServerAction::Read,
+                ServerAction::say(half_body),
+                ServerAction::Wait(Duration::from_millis(20)),
+                ServerAction::Reset,
+            ],
         ),
-        plays(
+        scripted(
             "closed_between_chunks",
             "closes before the last chunk",
             UNAVAILABLE,
-            [Act::Read, Act::say(format!("{HEAD}transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n"))],
+            [
+                ServerAction::Read,
+                ServerAction::say(format!("{HEAD}transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n")),
+            ],
         ),
     ]
 }
 
 fn tls(scene: &Scene) -> Vec<Fault> {
     let with = |name: &str, what: &str, certificate| {
-        plays(name, what, UNAVAILABLE, [Act::Tls(certificate), Act::Read]).inside_tls()
+        scripted(name, what, UNAVAILABLE, [ServerAction::Tls(certificate), ServerAction::Read])
+            .inside_tls()
     };
     vec![
         Fault::new(
             "tls_as_it_should_be",
             "answers as documented, with a certificate that is trusted",
             VALID,
-            Peer::Plays(vec![vec![Act::Tls(Certificate::Trusted), Act::Forward(scene.emulator)]]),
+            Peer::Plays(vec![vec![
+                ServerAction::Tls(Certificate::Trusted),
+                ServerAction::Forward(scene.emulator),
+            ]]),
         )
         .inside_tls(),
         with("tls_expired", "has a certificate that has expired", Certificate::Expired),
         with("tls_self_signed", "has signed its certificate itself", Certificate::SelfSigned),
         with("tls_other_name", "has a certificate for another name", Certificate::OtherName),
-        plays(
+        scripted(
             "tls_not_spoken",
             "speaks plain HTTP where TLS is due",
             UNAVAILABLE,
-            [Act::say("HTTP/1.1 400 Bad Request\r\n\r\n")],
+            [ServerAction::say("HTTP/1.1 400 Bad Request\r\n\r\n")],
         )
         .inside_tls(),
-        plays("tls_closed_in_the_handshake", "closes in the handshake", UNAVAILABLE, [])
+        scripted("tls_closed_in_the_handshake", "closes in the handshake", UNAVAILABLE, [])
             .inside_tls(),
-        plays("tls_reset_in_the_handshake", "resets in the handshake", UNAVAILABLE, [Act::Reset])
-            .inside_tls(),
-        plays(
+        scripted(
+            "tls_reset_in_the_handshake",
+            "resets in the handshake",
+            UNAVAILABLE,
+            [ServerAction::Reset],
+        )
+        .inside_tls(),
+        scripted(
             "tls_closed_before_the_answer",
             "closes after the handshake",
             UNAVAILABLE,
-            [Act::Tls(Certificate::Trusted), Act::Read],
+            [ServerAction::Tls(Certificate::Trusted), ServerAction::Read],
         )
         .inside_tls(),
     ]
 }
 
 fn stalls() -> Vec<Fault> {
-    let stalls = |name: &str, what: &str, said: String, then: Vec<Act>| {
-        let before = [Act::Read, Act::say(said)];
-        plays(name, what, TIMEOUT, before.into_iter().chain(then)).stalling()
+    let stalls = |name: &str, what: &str, said: String, then: Vec<ServerAction>| {
+        let before = [ServerAction::Read, ServerAction::say(said)];
+        scripted(name, what, TIMEOUT, before.into_iter().chain(then)).stalling()
     };
-    let drip =
-        |text: &str| vec![Act::Loop(vec![Act::say(text), Act::Wait(Duration::from_millis(50))])];
+    let drip = |text: &str| {
+        vec![ServerAction::Loop(vec![
+            ServerAction::say(text),
+            ServerAction::Wait(Duration::from_millis(50)),
+        ])]
+    };
     let half_body = format!("{HEAD}content-length: 50\r\n\r\n{{");
     vec![
-        plays("silent", "accepts and is silent", TIMEOUT, [Act::Hang]).stalling(),
-        plays("tls_silent_in_the_handshake", "is silent in the handshake", TIMEOUT, [Act::Hang])
-            .inside_tls()
-            .stalling(),
-        stalls("silent_before_the_head", "reads and is silent", String::new(), vec![Act::Hang]),
+        scripted("silent", "accepts and is silent", TIMEOUT, [ServerAction::Hang]).stalling(),
+        scripted(
+            "tls_silent_in_the_handshake",
+            "is silent in the handshake",
+            TIMEOUT,
+            [ServerAction::Hang],
+        )
+        .inside_tls()
+        .stalling(),
+        stalls(
+            "silent_before_the_head",
+            "reads and is silent",
+            String::new(),
+            vec![ServerAction::Hang],
+        ),
         stalls(
             "silent_in_the_head",
             "is silent in the middle of the head",
             HEAD.to_owned(),
-            vec![Act::Hang],
+            vec![ServerAction::Hang],
         ),
         stalls(
             "silent_in_the_body",
             "is silent in the middle of the body",
             half_body,
-            vec![Act::Hang],
+            vec![ServerAction::Hang],
         ),
         stalls(
             "slow_head",
@@ -206,14 +242,14 @@ fn stalls() -> Vec<Fault> {
             "only_interim_answers",
             "gives a thousand interim answers and no final one",
             "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000),
-            vec![Act::Hang],
+            vec![ServerAction::Hang],
         ),
     ]
 }
 
 fn broken_answers() -> Vec<Fault> {
     let says = |name: &str, what: &str, expected: &str, text: String| {
-        plays(name, what, expected, [Act::Read, Act::say(text)])
+        scripted(name, what, expected, [ServerAction::Read, ServerAction::say(text)])
     };
     let many = (0..200).fold(String::new(), |lines, number| format!("{lines}x-{number}: 1\r\n"));
     vec![
@@ -242,8 +278,12 @@ fn broken_answers() -> Vec<Fault> {
 
 fn endless_answers() -> Vec<Fault> {
     let endless = |name: &str, what: &str, said: String, over_and_over: String| {
-        let script = [Act::Read, Act::say(said), Act::Loop(vec![Act::say(over_and_over)])];
-        plays(name, what, UNEXPECTED, script)
+        let script = [
+            ServerAction::Read,
+            ServerAction::say(said),
+            ServerAction::Loop(vec![ServerAction::say(over_and_over)]),
+        ];
+        scripted(name, what, UNEXPECTED, script)
     };
     let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
     vec![
@@ -265,11 +305,14 @@ fn endless_answers() -> Vec<Fault> {
             HEAD.to_owned(),
             format!("x-endless: {}\r\n", "x".repeat(1000)),
         ),
-        plays(
+        scripted(
             "header_of_a_megabyte",
             "gives a header of one megabyte",
             UNEXPECTED,
-            [Act::Read, Act::say(format!("{HEAD}x-long: {}\r\n\r\n", "x".repeat(1024 * 1024)))],
+            [
+                ServerAction::Read,
+                ServerAction::say(format!("{HEAD}x-long: {}\r\n\r\n", "x".repeat(1024 * 1024))),
+            ],
         ),
         answers(
             "200_gzip_bomb",
@@ -364,25 +407,25 @@ fn foreign_json() -> Vec<Fault> {
 
 fn echoes() -> Vec<Fault> {
     vec![
-        plays(
+        scripted(
             "400_echo",
             "gives 400 and the request, with the credentials in it",
             UNEXPECTED,
             [
-                Act::Read,
-                Act::say("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"),
-                Act::Echo,
+                ServerAction::Read,
+                ServerAction::say("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"),
+                ServerAction::Echo,
             ],
         ),
-        plays(
+        scripted(
             "echo_as_a_head",
             "gives the request, with the credentials in it, as its headers",
             UNEXPECTED,
             [
-                Act::Read,
-                Act::say("HTTP/1.1 400 Bad Request\r\nx-echo: "),
-                Act::Echo,
-                Act::say("\r\n\r\n"),
+                ServerAction::Read,
+                ServerAction::say("HTTP/1.1 400 Bad Request\r\nx-echo: "),
+                ServerAction::Echo,
+                ServerAction::say("\r\n\r\n"),
             ],
         ),
     ]
@@ -480,7 +523,7 @@ fn harmless(scene: &Scene) -> Vec<Fault> {
             "harmless_headers",
             "answers as documented, with sixty headers more",
             &headers,
-            [Act::Read],
+            [ServerAction::Read],
         ),
         // What a body is, it shows by itself: a wrong label is no reason to call a key unknown.
         goes_on(
@@ -488,21 +531,21 @@ fn harmless(scene: &Scene) -> Vec<Fault> {
             "harmless_content_type",
             "answers as documented, and calls it HTML",
             &[("content-type", "text/html; charset=utf-8")],
-            [Act::Read],
+            [ServerAction::Read],
         ),
         goes_on(
             scene,
             "harmless_interim_answers",
             "answers as documented, after three interim answers",
             &[JSON],
-            [Act::Read, Act::say(hints.repeat(3))],
+            [ServerAction::Read, ServerAction::say(hints.repeat(3))],
         ),
         goes_on(
             scene,
             "harmless_delay",
             "answers as documented, after a while",
             &[JSON],
-            [Act::Read, Act::Wait(Duration::from_millis(100))],
+            [ServerAction::Read, ServerAction::Wait(Duration::from_millis(100))],
         ),
     ]
 }

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use bonafide_core::{Cause, Failure, Outcome};
 use url::Url;
 
-use crate::faulty::Act;
-use crate::play::concluded;
+use crate::faulty::ServerAction;
+use crate::replay::observed;
 
 pub(crate) use self::http::group as http_group;
 pub use self::http::http;
@@ -100,7 +100,7 @@ pub(crate) enum Peer {
     /// A host name that does not exist.
     NoSuchHost,
     /// A [`Faulty`](crate::Faulty) server that plays these scripts in turn.
-    Plays(Vec<Vec<Act>>),
+    Plays(Vec<Vec<ServerAction>>),
 }
 
 impl Fault {
@@ -189,7 +189,7 @@ impl One {
 
     /// Whether the check concluded this. A long wait is one until a date, which may have run for a while already.
     fn meets(&self, result: &Result<Outcome, Failure>) -> bool {
-        let found = concluded(result);
+        let found = observed(result);
         let waits = match (self.retry_after, found.retry_after) {
             (Some(expected), Some(found)) if expected >= LONG_WAIT => {
                 (found..=found + SLACK).contains(&expected)
@@ -247,7 +247,7 @@ impl fmt::Display for Expected {
 pub struct Scene {
     /// The body of the provider's first answer to credentials that work.
     pub(crate) documented: Vec<u8>,
-    /// An emulator that plays that exchange.
+    /// An emulator that plays that interaction.
     pub(crate) emulator: SocketAddr,
     /// A server that nobody may ask.
     pub(crate) elsewhere: Url,

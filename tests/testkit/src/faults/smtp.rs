@@ -3,7 +3,7 @@ use std::time::Duration;
 use bonafide_emulator::Certificate;
 
 use super::{Fault, Group, Peer};
-use crate::faulty::Act;
+use crate::faulty::ServerAction;
 
 const UNAVAILABLE: &str = "provider_unavailable";
 const TIMEOUT: &str = "provider_timeout";
@@ -75,20 +75,20 @@ enum Until {
 }
 
 /// The dialogue of a server that does everything right, up to here.
-fn dialogue(until: Until) -> Vec<Act> {
+fn dialogue(until: Until) -> Vec<ServerAction> {
     [
-        (Until::Greeted, Act::say(GREETING)),
-        (Until::Hello, Act::ReadLine),
-        (Until::Offered, Act::say(OFFER)),
-        (Until::StartTls, Act::ReadLine),
-        (Until::Ready, Act::say(READY)),
-        (Until::Inside, Act::Tls(Certificate::Trusted)),
-        (Until::HelloInside, Act::ReadLine),
-        (Until::OfferedInside, Act::say(OFFER_INSIDE)),
-        (Until::Login, Act::ReadLine),
-        (Until::Accepted, Act::say(WELCOME)),
-        (Until::Quit, Act::ReadLine),
-        (Until::Over, Act::say(BYE)),
+        (Until::Greeted, ServerAction::say(GREETING)),
+        (Until::Hello, ServerAction::ReadLine),
+        (Until::Offered, ServerAction::say(OFFER)),
+        (Until::StartTls, ServerAction::ReadLine),
+        (Until::Ready, ServerAction::say(READY)),
+        (Until::Inside, ServerAction::Tls(Certificate::Trusted)),
+        (Until::HelloInside, ServerAction::ReadLine),
+        (Until::OfferedInside, ServerAction::say(OFFER_INSIDE)),
+        (Until::Login, ServerAction::ReadLine),
+        (Until::Accepted, ServerAction::say(WELCOME)),
+        (Until::Quit, ServerAction::ReadLine),
+        (Until::Over, ServerAction::say(BYE)),
     ]
     .into_iter()
     .filter(|(stage, _)| *stage <= until)
@@ -96,7 +96,12 @@ fn dialogue(until: Until) -> Vec<Act> {
     .collect()
 }
 
-fn plays(name: &str, what: &str, expected: &str, script: impl IntoIterator<Item = Act>) -> Fault {
+fn scripted(
+    name: &str,
+    what: &str,
+    expected: &str,
+    script: impl IntoIterator<Item = ServerAction>,
+) -> Fault {
     Fault::new(name, what, expected, Peer::Plays(vec![script.into_iter().collect()]))
 }
 
@@ -106,13 +111,13 @@ fn then(
     what: &str,
     expected: &str,
     until: Until,
-    acts: impl IntoIterator<Item = Act>,
+    acts: impl IntoIterator<Item = ServerAction>,
 ) -> Fault {
-    plays(name, what, expected, dialogue(until).into_iter().chain(acts))
+    scripted(name, what, expected, dialogue(until).into_iter().chain(acts))
 }
 
-fn forever(text: &str) -> Act {
-    Act::Loop(vec![Act::say(text)])
+fn forever(text: &str) -> ServerAction {
+    ServerAction::Loop(vec![ServerAction::say(text)])
 }
 
 fn before_the_greeting() -> Vec<Fault> {
@@ -125,31 +130,46 @@ fn before_the_greeting() -> Vec<Fault> {
             "connection_failed at /settings/{host} or provider_unavailable",
             Peer::NoSuchHost,
         ),
-        plays("closed_before_the_greeting", "closes at once", FAILED_AT_PORT, []),
-        plays("reset_before_the_greeting", "resets at once", FAILED_AT_PORT, [Act::Reset]),
-        plays(
+        scripted("closed_before_the_greeting", "closes at once", FAILED_AT_PORT, []),
+        scripted(
+            "reset_before_the_greeting",
+            "resets at once",
+            FAILED_AT_PORT,
+            [ServerAction::Reset],
+        ),
+        scripted(
             "closed_in_the_greeting",
             "closes in the greeting",
             FAILED_AT_PORT,
-            [Act::say("220 m")],
+            [ServerAction::say("220 m")],
         ),
     ]
 }
 
 fn strange_greetings() -> Vec<Fault> {
-    let greets = |name: &str, what: &str, act: Act| plays(name, what, FAILED_AT_PORT, [act]);
+    let greets = |name: &str, what: &str, action: ServerAction| {
+        scripted(name, what, FAILED_AT_PORT, [action])
+    };
     vec![
-        greets("web_server", "is a web server", Act::say("HTTP/1.1 400 Bad Request\r\n\r\n")),
-        greets("pop3_server", "is a POP3 server", Act::say("+OK POP3 ready\r\n")),
-        greets("imap_server", "is an IMAP server", Act::say("* OK IMAP4rev1 ready\r\n")),
-        greets("ssh_server", "is an SSH server", Act::say("SSH-2.0-OpenSSH_9.9\r\n")),
-        greets("binary_greeting", "greets with binary garbage", Act::Say((0..=255).collect())),
-        greets("blank_greeting", "greets with an empty line", Act::say("\r\n")),
-        plays(
+        greets(
+            "web_server",
+            "is a web server",
+            ServerAction::say("HTTP/1.1 400 Bad Request\r\n\r\n"),
+        ),
+        greets("pop3_server", "is a POP3 server", ServerAction::say("+OK POP3 ready\r\n")),
+        greets("imap_server", "is an IMAP server", ServerAction::say("* OK IMAP4rev1 ready\r\n")),
+        greets("ssh_server", "is an SSH server", ServerAction::say("SSH-2.0-OpenSSH_9.9\r\n")),
+        greets(
+            "binary_greeting",
+            "greets with binary garbage",
+            ServerAction::Say((0..=255).collect()),
+        ),
+        greets("blank_greeting", "greets with an empty line", ServerAction::say("\r\n")),
+        scripted(
             "greeting_of_another_code",
             "greets with a code that welcomes nobody",
             FAILED_AT_HOST,
-            [Act::say("250 mail.example.com\r\n"), Act::Hang],
+            [ServerAction::say("250 mail.example.com\r\n"), ServerAction::Hang],
         ),
     ]
 }
@@ -161,71 +181,83 @@ fn tls() -> Vec<Fault> {
         ("self_signed", "has signed its certificate itself", Certificate::SelfSigned),
         ("other_name", "has a certificate for another name", Certificate::OtherName),
     ] {
-        let script = [Act::Tls(certificate), Act::Hang];
+        let script = [ServerAction::Tls(certificate), ServerAction::Hang];
         let name = |place| format!("{place}_{name}");
         let behind = dialogue(Until::Ready).into_iter().chain(script.clone());
-        faults.push(plays(&name("starttls"), what, FAILED_AT_HOST, behind));
-        faults.push(plays(&name("tls_port"), what, FAILED_AT_HOST, script).inside_tls());
+        faults.push(scripted(&name("starttls"), what, FAILED_AT_HOST, behind));
+        faults.push(scripted(&name("tls_port"), what, FAILED_AT_HOST, script).inside_tls());
     }
-    let garbage = || Act::Say((0..=255).cycle().take(2048).collect());
+    let garbage = || ServerAction::Say((0..=255).cycle().take(2048).collect());
     let in_the_handshake = [
         ("closed", "closes in the handshake", vec![]),
-        ("reset", "resets in the handshake", vec![Act::Reset]),
+        ("reset", "resets in the handshake", vec![ServerAction::Reset]),
         ("garbage", "answers the handshake with garbage", vec![garbage()]),
-        ("in_clear", "goes on in clear where the handshake is due", vec![Act::say(GREETING)]),
+        (
+            "in_clear",
+            "goes on in clear where the handshake is due",
+            vec![ServerAction::say(GREETING)],
+        ),
     ];
     for (name, what, acts) in in_the_handshake {
         let name = |place| format!("{place}_{name}_in_the_handshake");
         let acts = || acts.clone().into_iter();
         // What comes behind the reply at once is a text in clear, which is another fault.
-        let pause = Act::Wait(Duration::from_millis(50));
+        let pause = ServerAction::Wait(Duration::from_millis(50));
         let behind = dialogue(Until::Ready).into_iter().chain([pause]).chain(acts());
-        faults.push(plays(&name("starttls"), what, FAILED_AT_PORT, behind));
-        faults.push(plays(&name("tls_port"), what, FAILED_AT_PORT, acts()).inside_tls());
+        faults.push(scripted(&name("starttls"), what, FAILED_AT_PORT, behind));
+        faults.push(scripted(&name("tls_port"), what, FAILED_AT_PORT, acts()).inside_tls());
     }
     faults
 }
 
 fn silence() -> Vec<Fault> {
     let mut faults = vec![
-        plays("silent_before_the_greeting", "never greets", TIMEOUT_AT_PORT, [Act::Hang])
-            .stalling(),
-        plays(
+        scripted(
+            "silent_before_the_greeting",
+            "never greets",
+            TIMEOUT_AT_PORT,
+            [ServerAction::Hang],
+        )
+        .stalling(),
+        scripted(
             "slow_greeting",
             "gives a byte of the greeting every 50 ms",
             TIMEOUT_AT_PORT,
             [
-                Act::say("220 "),
-                Act::Loop(vec![Act::say("m"), Act::Wait(Duration::from_millis(50))]),
+                ServerAction::say("220 "),
+                ServerAction::Loop(vec![
+                    ServerAction::say("m"),
+                    ServerAction::Wait(Duration::from_millis(50)),
+                ]),
             ],
         )
         .stalling(),
     ];
     faults.push(
-        plays(
+        scripted(
             "tls_where_clear_text_is_due",
             "waits for TLS on a port that begins in clear",
             TIMEOUT_AT_PORT,
-            [Act::Tls(Certificate::Trusted)],
+            [ServerAction::Tls(Certificate::Trusted)],
         )
         .stalling(),
     );
     faults.push(
-        plays(
+        scripted(
             "tls_port_silent_in_the_handshake",
             "is silent in the handshake",
             TIMEOUT,
-            [Act::Hang],
+            [ServerAction::Hang],
         )
         .inside_tls()
         .stalling(),
     );
     faults.push(
-        plays(
+        scripted(
             "tls_port_silent_before_the_greeting",
             "begins TLS and never greets",
             TIMEOUT_AT_PORT,
-            [Act::Tls(Certificate::Trusted), Act::Hang],
+            [ServerAction::Tls(Certificate::Trusted), ServerAction::Hang],
         )
         .inside_tls()
         .stalling(),
@@ -238,7 +270,7 @@ fn silence() -> Vec<Fault> {
         ("silent_after_auth", "never answers `AUTH`", Until::Login),
     ]
     .into_iter()
-    .map(|(name, what, until)| then(name, what, TIMEOUT, until, [Act::Hang]).stalling());
+    .map(|(name, what, until)| then(name, what, TIMEOUT, until, [ServerAction::Hang]).stalling());
     faults.extend(later);
     faults
 }
@@ -259,50 +291,80 @@ fn drops() -> Vec<Fault> {
             then(&format!("closed_{name}"), &format!("closes {what}"), UNAVAILABLE, until, []);
         faults.push(closed);
     }
-    faults.push(then("reset_at_ehlo", "resets at `EHLO`", UNAVAILABLE, Until::Hello, [Act::Reset]));
-    faults.push(then("reset_at_auth", "resets at `AUTH`", UNAVAILABLE, Until::Login, [Act::Reset]));
+    faults.push(then(
+        "reset_at_ehlo",
+        "resets at `EHLO`",
+        UNAVAILABLE,
+        Until::Hello,
+        [ServerAction::Reset],
+    ));
+    faults.push(then(
+        "reset_at_auth",
+        "resets at `AUTH`",
+        UNAVAILABLE,
+        Until::Login,
+        [ServerAction::Reset],
+    ));
     faults.push(then(
         "closed_in_the_reply_to_auth",
         "closes in its answer to `AUTH`",
         UNAVAILABLE,
         Until::Login,
-        [Act::say("235 2.7.0 Authen")],
+        [ServerAction::say("235 2.7.0 Authen")],
     ));
     faults
 }
 
 fn strange_replies() -> Vec<Fault> {
-    let to_hello =
-        |name: &str, what: &str, act: Act| then(name, what, FAILED_AT_PORT, Until::Hello, [act]);
-    let to_login =
-        |name: &str, what: &str, act: Act| then(name, what, UNEXPECTED, Until::Login, [act]);
+    let to_hello = |name: &str, what: &str, action: ServerAction| {
+        then(name, what, FAILED_AT_PORT, Until::Hello, [action])
+    };
+    let to_login = |name: &str, what: &str, action: ServerAction| {
+        then(name, what, UNEXPECTED, Until::Login, [action])
+    };
     vec![
-        to_hello("blank_reply_to_ehlo", "answers `EHLO` with an empty line", Act::say("\r\n")),
+        to_hello(
+            "blank_reply_to_ehlo",
+            "answers `EHLO` with an empty line",
+            ServerAction::say("\r\n"),
+        ),
         to_hello(
             "binary_reply_to_ehlo",
             "answers `EHLO` with garbage",
-            Act::Say((0..=255).collect()),
+            ServerAction::Say((0..=255).collect()),
         ),
-        to_login("blank_reply_to_auth", "answers `AUTH` with an empty line", Act::say("\r\n")),
-        to_login("auth_forwarded", "answers `AUTH` with 251", Act::say("251 2.1.5 Will do\r\n")),
+        to_login(
+            "blank_reply_to_auth",
+            "answers `AUTH` with an empty line",
+            ServerAction::say("\r\n"),
+        ),
+        to_login(
+            "auth_forwarded",
+            "answers `AUTH` with 251",
+            ServerAction::say("251 2.1.5 Will do\r\n"),
+        ),
     ]
 }
 
 fn endless_replies() -> Vec<Fault> {
-    let greets = |name: &str, what: &str, act: Act| plays(name, what, FAILED_AT_PORT, [act]);
+    let greets = |name: &str, what: &str, action: ServerAction| {
+        scripted(name, what, FAILED_AT_PORT, [action])
+    };
     let to_hello = |name: &str, what: &str, until| {
         then(name, what, FAILED_AT_PORT, until, [forever("250-X\r\n")])
     };
-    let to_login =
-        |name: &str, what: &str, act: Act| then(name, what, UNEXPECTED, Until::Login, [act]);
-    let challenges = Act::Loop(vec![Act::say("334 \r\n"), Act::ReadLine]);
+    let to_login = |name: &str, what: &str, action: ServerAction| {
+        then(name, what, UNEXPECTED, Until::Login, [action])
+    };
+    let challenges =
+        ServerAction::Loop(vec![ServerAction::say("334 \r\n"), ServerAction::ReadLine]);
     vec![
         greets("endless_greeting", "greets without an end of the line", forever("220 mail ")),
         greets("endless_lines_of_greeting", "greets in lines without end", forever("220-mail\r\n")),
         greets(
             "long_greeting",
             "greets with a line of 64 kilobytes",
-            Act::say(format!("220 {}\r\n", "m".repeat(64 * 1024))),
+            ServerAction::say(format!("220 {}\r\n", "m".repeat(64 * 1024))),
         ),
         to_hello("endless_reply_to_ehlo", "answers `EHLO` without end", Until::Hello),
         to_hello(
@@ -322,54 +384,71 @@ fn echoes() -> Vec<Fault> {
         "answers `AUTH` with the credentials",
         UNEXPECTED,
         Until::Login,
-        [Act::say("550 5.7.0 "), Act::Echo],
+        [ServerAction::say("550 5.7.0 "), ServerAction::Echo],
     )]
 }
 
 /// What is unusual and no fault.
 fn harmless() -> Vec<Fault> {
-    fn each(change: impl Fn(&[u8]) -> Vec<Act>) -> Vec<Act> {
+    fn each(change: impl Fn(&[u8]) -> Vec<ServerAction>) -> Vec<ServerAction> {
         let acts = dialogue(Until::Over).into_iter();
         acts.flat_map(|act| match act {
-            Act::Say(bytes) => change(&bytes),
+            ServerAction::Say(bytes) => change(&bytes),
             other => vec![other],
         })
         .collect()
     }
     let bare = |bytes: &[u8]| {
-        vec![Act::Say(bytes.iter().copied().filter(|byte| *byte != b'\r').collect())]
+        vec![ServerAction::Say(bytes.iter().copied().filter(|byte| *byte != b'\r').collect())]
     };
     let in_pieces = |bytes: &[u8], length: usize| {
-        let piece = |piece: &[u8]| [Act::Say(piece.to_vec()), Act::Wait(Duration::from_millis(1))];
+        let piece = |piece: &[u8]| {
+            [ServerAction::Say(piece.to_vec()), ServerAction::Wait(Duration::from_millis(1))]
+        };
         bytes.chunks(length).flat_map(piece).collect::<Vec<_>>()
     };
-    let lower = |bytes: &[u8]| vec![Act::Say(bytes.to_ascii_lowercase())];
+    let lower = |bytes: &[u8]| vec![ServerAction::Say(bytes.to_ascii_lowercase())];
     let implicit = dialogue(Until::Over).into_iter().skip(6);
-    let implicit = [Act::Tls(Certificate::Trusted), Act::say(GREETING)].into_iter().chain(implicit);
+    let implicit = [ServerAction::Tls(Certificate::Trusted), ServerAction::say(GREETING)]
+        .into_iter()
+        .chain(implicit);
     let long_greeting = format!("{}{GREETING}", "220-mail.example.com\r\n".repeat(19));
-    let long_greeting =
-        [Act::say(long_greeting)].into_iter().chain(dialogue(Until::Over).into_iter().skip(1));
+    let long_greeting = [ServerAction::say(long_greeting)]
+        .into_iter()
+        .chain(dialogue(Until::Over).into_iter().skip(1));
     vec![
-        plays("harmless", "does everything right", VALID, dialogue(Until::Over)),
-        plays("harmless_tls_port", "does everything right inside TLS", VALID, implicit)
+        scripted("harmless", "does everything right", VALID, dialogue(Until::Over)),
+        scripted("harmless_tls_port", "does everything right inside TLS", VALID, implicit)
             .inside_tls(),
-        plays("harmless_bare_line_feeds", "ends its lines without CR", VALID, each(bare)),
-        plays(
+        scripted("harmless_bare_line_feeds", "ends its lines without CR", VALID, each(bare)),
+        scripted(
             "harmless_byte_by_byte",
             "gives every byte in a packet of its own",
             VALID,
             each(|bytes| in_pieces(bytes, 1)),
         ),
-        plays(
+        scripted(
             "harmless_segments",
             "gives its replies in several packets",
             VALID,
             each(|bytes| in_pieces(bytes, 7)),
         ),
-        plays("harmless_lower_case", "writes everything in lower case", VALID, each(lower)),
-        plays("harmless_long_greeting", "greets in twenty lines", VALID, long_greeting),
-        then("harmless_farewell_missing", "never answers `QUIT`", VALID, Until::Quit, [Act::Hang]),
-        then("harmless_farewell_dropped", "resets at `QUIT`", VALID, Until::Quit, [Act::Reset]),
+        scripted("harmless_lower_case", "writes everything in lower case", VALID, each(lower)),
+        scripted("harmless_long_greeting", "greets in twenty lines", VALID, long_greeting),
+        then(
+            "harmless_farewell_missing",
+            "never answers `QUIT`",
+            VALID,
+            Until::Quit,
+            [ServerAction::Hang],
+        ),
+        then(
+            "harmless_farewell_dropped",
+            "resets at `QUIT`",
+            VALID,
+            Until::Quit,
+            [ServerAction::Reset],
+        ),
         then("harmless_closed_after_auth", "closes after the login", VALID, Until::Accepted, []),
     ]
 }

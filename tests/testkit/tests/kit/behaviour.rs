@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bonafide_core::{Context, Destination, ExposeSecret as _, Failure, Outcome};
-use bonafide_testkit::Subject;
+use bonafide_testkit::ProviderUnderTest;
 use bonafide_testkit::cases::*;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-type Case = fn(&Subject<'_>) -> Result<(), String>;
+type Case = fn(&ProviderUnderTest<'_>) -> Result<(), String>;
 
 /// The cases that play a group of faults.
 const GROUPS: [Case; 14] = [
@@ -34,7 +34,7 @@ const GROUPS: [Case; 14] = [
     what_is_unusual_is_no_fault,
 ];
 
-provider!(Telling, Settings, EXCHANGES, async |_, settings: &Settings| {
+provider!(Telling, Settings, INTERACTIONS, async |_, settings: &Settings| {
     let key = settings.api_key.expose_secret();
     Ok::<_, Failure>(Outcome::valid().with_data(json!({"key": key})))
 });
@@ -42,7 +42,7 @@ provider!(Telling, Settings, EXCHANGES, async |_, settings: &Settings| {
 /// Whether the first check has blocked its thread.
 static BLOCKED: AtomicBool = AtomicBool::new(false);
 
-provider!(Blocking, Settings, EXCHANGES, async |context, settings| {
+provider!(Blocking, Settings, INTERACTIONS, async |context, settings| {
     if !BLOCKED.swap(true, Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(3600));
     }
@@ -50,7 +50,7 @@ provider!(Blocking, Settings, EXCHANGES, async |context, settings| {
 });
 
 // Takes a slow answer for a refusal.
-provider!(Impatient, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Impatient, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let asking = timeout(Duration::from_millis(30), by_status(context, settings));
     asking.await.unwrap_or(Err(Failure::invalid_credentials("api_key")))
 });
@@ -68,7 +68,7 @@ async fn around_the_guard(context: &Context, settings: &Settings) -> Result<Outc
     }
     by_status(context, settings).await
 }
-provider!(Rogue, Settings, EXCHANGES, around_the_guard);
+provider!(Rogue, Settings, INTERACTIONS, around_the_guard);
 
 /// Logs in, and begins a message.
 async fn begins_a_message(context: &Context, settings: &MailSettings) -> Result<Outcome, Failure> {
@@ -84,14 +84,14 @@ async fn begins_a_message(context: &Context, settings: &MailSettings) -> Result<
 provider!(
     Sending,
     MailSettings,
-    MAIL_EXCHANGES,
+    MAIL_INTERACTIONS,
     begins_a_message,
     "9004",
     "sending",
     Destination::NamedBySettings
 );
 
-provider!(Spawning, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Spawning, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let waiting = tokio::spawn(std::future::pending::<()>());
     let outcome = by_status(context, settings).await;
     waiting.abort();
@@ -111,14 +111,14 @@ async fn lingers(context: &Context, settings: &MailSettings) -> Result<Outcome, 
 provider!(
     Lingering,
     MailSettings,
-    MAIL_EXCHANGES,
+    MAIL_INTERACTIONS,
     lingers,
     "9005",
     "lingering",
     Destination::NamedBySettings
 );
 
-provider!(Leaking, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Leaking, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let context: &'static Context = Box::leak(Box::new(context.clone()));
     let request = context.get(&["v1", "me"]).bearer(&settings.api_key);
     let answer = Box::leak(Box::new(Box::pin(request.send()))).await?;
@@ -131,7 +131,7 @@ provider!(Leaking, Settings, EXCHANGES, async |context: &Context, settings: &Set
 /// Whether a check is under way, as far as its provider knows.
 static BUSY: AtomicBool = AtomicBool::new(false);
 
-provider!(Busy, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Busy, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     if BUSY.swap(true, Ordering::Relaxed) {
         return Err(Failure::internal("one check at a time"));
     }
@@ -143,7 +143,7 @@ provider!(Busy, Settings, EXCHANGES, async |context: &Context, settings: &Settin
 /// The key that was checked last.
 static LAST: Mutex<String> = Mutex::new(String::new());
 
-provider!(Mixing, Settings, EXCHANGES, async |context: &Context, settings: &Settings| {
+provider!(Mixing, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
     settings.api_key.expose_secret().clone_into(&mut *last());
     let _ = by_status(context, settings).await?;
@@ -160,7 +160,7 @@ fn secrets() {
     assert_eq!(no_verdict_holds_a_secret(&subject(&Careless)), Ok(()));
     fails(
         no_verdict_holds_a_secret(&subject(&Telling)),
-        &["exchange `works`: the value of `api_key` stands as it is in the data of the outcome"],
+        &["interaction `works`: the value of `api_key` stands as it is in the data of the outcome"],
     );
     assert_eq!(no_log_line_holds_a_secret(&subject(&Careless)), Ok(()));
     fails(
@@ -174,11 +174,11 @@ fn requests_that_nobody_allows() {
     assert_eq!(only_harmless_requests_are_sent(&subject(&Careless)), Ok(()));
     fails(
         only_harmless_requests_are_sent(&subject(&Rogue)),
-        &["exchange `works`: a DELETE was sent that the descriptor does not allow"],
+        &["interaction `works`: a DELETE was sent that the descriptor does not allow"],
     );
     fails(
         only_harmless_requests_are_sent(&subject(&Sending)),
-        &["exchange `works`: the server was told `MAIL`: end the dialogue after the login"],
+        &["interaction `works`: the server was told `MAIL`: end the dialogue after the login"],
     );
 }
 
@@ -205,7 +205,7 @@ fn the_policy() {
 fn each_group_of_faults_can_be_wrong() {
     let (careless, credulous) = (subject(&Careless), subject(&Credulous));
     let (refusing, hasty) = (subject(&Refusing), subject(&Hasty));
-    let subjects: [(&Subject<'_>, &str, &str); GROUPS.len()] = [
+    let subjects: [(&ProviderUnderTest<'_>, &str, &str); GROUPS.len()] = [
         (&refusing, "refused`: the server does not listen", "provider_unavailable"),
         (&refusing, "tls_expired`: the server has a certificate", "provider_unavailable"),
         (&hasty, "silent`: the server accepts and is silent", "provider_timeout"),
@@ -306,7 +306,7 @@ fn asking_again() {
     fails(
         an_outage_of_a_moment_does_not_stand_in_the_way(&Hasty),
         &[
-            "one 502 and then the documented answer: exchange `works` documents a pass, but the check",
+            "one 502 and then the documented answer: interaction `works` documents a pass, but the check",
         ],
     );
     fails(
@@ -328,7 +328,9 @@ fn asking_again() {
     assert_eq!(a_rejection_is_final(&subject(&Careless)), Ok(()));
     fails(
         a_rejection_is_final(&subject(&Insisting)),
-        &["exchange `refused` ends in a rejection after 1 requests, but 4 were sent: ask nothing"],
+        &[
+            "interaction `refused` ends in a rejection after 1 requests, but 4 were sent: ask nothing",
+        ],
     );
 }
 
@@ -338,22 +340,24 @@ fn what_a_dropped_check_leaves_behind() {
     assert_eq!(dropped(&Careless), Ok(()));
     fails(
         dropped(&Spawning),
-        &["exchange `works`, step 1: the check is dropped, and 1 of its tasks go on: spawn none"],
+        &[
+            "interaction `works`, step 1: the check is dropped, and 1 of its tasks go on: spawn none",
+        ],
     );
     fails(
         dropped(&Lingering),
         &[
-            "exchange `works`, where the server never greets: the check is dropped, and 1 of its tasks",
+            "interaction `works`, where the server never greets: the check is dropped, and 1 of its tasks",
         ],
     );
     fails(
         dropped(&Leaking),
-        &["exchange `works`, step 1: the check is dropped, and its connection stays open"],
+        &["interaction `works`, step 1: the check is dropped, and its connection stays open"],
     );
     fails(
         dropped(&Busy),
         &[
-            "exchange `works`, step 1: after a check that was dropped, the next one goes wrong: exchange `works` documents \
+            "interaction `works`, step 1: after a check that was dropped, the next one goes wrong: interaction `works` documents \
              a pass, but the check says `internal`",
             "keep nothing between checks",
         ],

@@ -24,10 +24,10 @@ macro_rules! described {
     };
 }
 
-/// Makes a provider of the tests with these exchanges.
+/// Makes a provider of the tests with these interactions.
 macro_rules! documented {
     ($name:ident, $first:expr $(, $other:expr)*) => {
-        described!($name, exchanges: concat!("[", $first $(, ",", $other)*, "]"));
+        described!($name, interactions: concat!("[", $first $(, ",", $other)*, "]"));
     };
 }
 
@@ -102,9 +102,9 @@ fn allowed_requests() {
         each_allowed_request_has_its_reason(&Allowing),
         &["`PUT /v1/me` does not say why it is harmless", "`GET /v1/me?all=1` does not say"],
     );
-    assert_eq!(each_allowed_request_is_in_an_exchange(&Curious), Ok(()));
+    assert_eq!(each_allowed_request_is_in_an_interaction(&Curious), Ok(()));
     fails(
-        each_allowed_request_is_in_an_exchange(&Careless),
-        &["`GET /v1/you` is allowed, but no exchange shows it"],
+        each_allowed_request_is_in_an_interaction(&Careless),
+        &["`GET /v1/you` is allowed, but no interaction shows it"],
     );
 }

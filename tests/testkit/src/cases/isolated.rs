@@ -1,28 +1,28 @@
-//! Each exchange, played.
+//! Each interaction, replayed.
 
-use bonafide_core::exchange::{Exchange, Smtp};
+use bonafide_core::interaction::{Interaction, Smtp};
 use bonafide_core::{Descriptor, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator, RecordedRequest, Stage};
 use percent_encoding::percent_decode_str;
 
 use super::Findings;
 use super::compare::compare;
-use crate::play::{AllPlayed, Played, block_on, exchanges, play, play_at};
-use crate::{Logs, Secrets, Subject, texts_of};
+use crate::replay::{Replayed, ReplayedAll, block_on, interactions, replay, replay_at};
+use crate::{Logs, ProviderUnderTest, Secrets, texts_of};
 
 /// The commands after which a message could leave.
 const SENDS: [&str; 4] = ["MAIL", "RCPT", "DATA", "BDAT"];
 
-/// The exchanges of a provider, each played at an emulator that knows no other.
-pub(crate) struct Alone {
-    pub(super) exchanges: Vec<PlayedAlone>,
+/// The interactions of a provider, each replayed at an emulator that knows no other.
+pub(crate) struct Isolated {
+    pub(super) interactions: Vec<IsolatedReplay>,
     /// What was logged, if it could be captured and holds no secret.
     logs: Result<(), String>,
 }
 
 /// One of them, with what is wrong about it in each respect.
-pub(super) struct PlayedAlone {
-    pub(super) exchange: Exchange,
+pub(super) struct IsolatedReplay {
+    pub(super) interaction: Interaction,
     pub(super) result: Result<Outcome, Failure>,
     pub(super) requests: Vec<RecordedRequest>,
     pub(super) verdict: Result<(), String>,
@@ -31,41 +31,41 @@ pub(super) struct PlayedAlone {
     never_asked: Vec<String>,
 }
 
-impl Alone {
-    pub(crate) fn play(validator: &'static dyn ProviderValidator) -> Result<Self, String> {
+impl Isolated {
+    pub(crate) fn replay(validator: &'static dyn ProviderValidator) -> Result<Self, String> {
         let logs = Logs::capture();
         let mut all = Secrets::default();
         let mut judged = Vec::new();
-        for exchange in exchanges(validator)? {
-            let secrets = Secrets::of(validator, &exchange.settings)?;
+        for interaction in interactions(validator)? {
+            let secrets = Secrets::of(validator, &interaction.settings)?;
             // One after the other: a provider that mixes checks up must not do so here.
-            let played = block_on(play(validator, &exchange))?;
-            judged.push(PlayedAlone::judge(validator, exchange, played, &secrets));
+            let replayed = block_on(replay(validator, &interaction))?;
+            judged.push(IsolatedReplay::judge(validator, interaction, replayed, &secrets));
             all.extend(secrets);
         }
-        Ok(Self { exchanges: judged, logs: judge_logs(validator, &all, &logs.text()) })
+        Ok(Self { interactions: judged, logs: judge_logs(validator, &all, &logs.text()) })
     }
 
-    /// What is wrong about each exchange, in one respect.
+    /// What is wrong about each interaction, in one respect.
     fn findings<'a>(
         &'a self,
-        respect: impl Fn(&'a PlayedAlone) -> &'a [String],
+        respect: impl Fn(&'a IsolatedReplay) -> &'a [String],
     ) -> Result<(), String> {
         let mut findings = Findings::default();
-        for played in &self.exchanges {
-            for finding in respect(played) {
-                findings.add(format!("exchange `{}`: {finding}", played.exchange.name));
+        for replayed in &self.interactions {
+            for finding in respect(replayed) {
+                findings.add(format!("interaction `{}`: {finding}", replayed.interaction.name));
             }
         }
         findings.into_result()
     }
 }
 
-impl PlayedAlone {
+impl IsolatedReplay {
     fn judge(
         validator: &dyn ProviderValidator,
-        exchange: Exchange,
-        Played { result, emulator }: Played,
+        interaction: Interaction,
+        Replayed { result, emulator }: Replayed,
         secrets: &Secrets,
     ) -> Self {
         let requests = emulator.requests();
@@ -75,44 +75,46 @@ impl PlayedAlone {
         judge_commands(emulator.commands().iter().map(String::as_str), &mut harm);
         judge_texts(secrets, &result, &mut leaks);
         Self {
-            verdict: compare(&exchange, &result, &emulator),
+            verdict: compare(&interaction, &result, &emulator),
             harm: harm.0,
             leaks: leaks.0,
-            never_asked: never_asked(&exchange, &emulator),
-            exchange,
+            never_asked: never_asked(&interaction, &emulator),
+            interaction,
             result,
             requests,
         }
     }
 }
 
-/// Each exchange leads to the verdict that it documents, at an emulator that knows no other.
-pub fn each_exchange_leads_to_its_verdict_alone(subject: &Subject<'_>) -> Result<(), String> {
+/// Each interaction leads to the verdict that it documents, at an emulator that knows no other.
+pub fn each_interaction_leads_to_its_verdict_alone(
+    subject: &ProviderUnderTest<'_>,
+) -> Result<(), String> {
     let mut findings = Findings::default();
-    for played in &subject.alone()?.exchanges {
-        findings.absorb(played.verdict.clone());
+    for replayed in &subject.isolated()?.interactions {
+        findings.absorb(replayed.verdict.clone());
     }
     findings.into_result()
 }
 
-/// All of an exchange is needed: each step answers something, and a mail server comes to say what it says.
-pub fn each_step_comes_up(subject: &Subject<'_>) -> Result<(), String> {
-    subject.alone()?.findings(|played| &played.never_asked)
+/// All of an interaction is needed: each step answers something, and a mail server comes to say what it says.
+pub fn each_step_comes_up(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
+    subject.isolated()?.findings(|replayed| &replayed.never_asked)
 }
 
 /// Nothing is asked that the descriptor does not allow, and no mail server is told what could send a message.
-pub fn only_harmless_requests_are_sent(subject: &Subject<'_>) -> Result<(), String> {
-    subject.alone()?.findings(|played| &played.harm)
+pub fn only_harmless_requests_are_sent(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
+    subject.isolated()?.findings(|replayed| &replayed.harm)
 }
 
 /// No `Debug`, no `Display` and no part of a response holds a secret of the settings, whatever the provider answers.
-pub fn no_verdict_holds_a_secret(subject: &Subject<'_>) -> Result<(), String> {
-    subject.alone()?.findings(|played| &played.leaks)
+pub fn no_verdict_holds_a_secret(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
+    subject.isolated()?.findings(|replayed| &replayed.leaks)
 }
 
 /// No log line down to `TRACE` holds a secret of the settings, whatever the provider answers.
-pub fn no_log_line_holds_a_secret(subject: &Subject<'_>) -> Result<(), String> {
-    subject.alone()?.logs.clone()
+pub fn no_log_line_holds_a_secret(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
+    subject.isolated()?.logs.clone()
 }
 
 pub(super) fn judge_texts(
@@ -163,7 +165,7 @@ fn judge_logs(
     if !secrets.is_empty() || schema.fields().all(|(_, field)| field["writeOnly"] != true) {
         return absent_from_logs(secrets, logs);
     }
-    Err("no exchange has a secret of six characters or more, so nothing could be looked for: use longer samples"
+    Err("no interaction has a secret of six characters or more, so nothing could be looked for: use longer samples"
         .to_owned())
 }
 
@@ -181,17 +183,17 @@ pub(super) fn absent_from_logs(secrets: &Secrets, logs: &str) -> Result<(), Stri
     secrets.absent_from(&format!("the logs, on a line of `{target}`"), line)
 }
 
-/// What an exchange documents and the check never came to.
-fn never_asked(exchange: &Exchange, emulator: &Emulator) -> Vec<String> {
+/// What an interaction documents and the check never came to.
+fn never_asked(interaction: &Interaction, emulator: &Emulator) -> Vec<String> {
     let requests = emulator.requests();
     let answered = |step: usize| {
         requests
             .iter()
             .any(|request| request.answered_by.as_ref().is_some_and(|by| by.step == step))
     };
-    let steps = (0..exchange.dialogue.len()).filter(|step| !answered(*step));
+    let steps = (0..interaction.steps.len()).filter(|step| !answered(*step));
     let mut never: Vec<String> = steps.map(|step| format!("step {}", step + 1)).collect();
-    if let Some(smtp) = exchange.smtp.as_ref().filter(|smtp| !smtp.refuses_connections) {
+    if let Some(smtp) = interaction.smtp.as_ref().filter(|smtp| !smtp.refuses_connections) {
         let usual = Smtp::default();
         let reached = emulator.stages();
         for (said, stage, field) in [
@@ -215,37 +217,37 @@ fn never_asked(exchange: &Exchange, emulator: &Emulator) -> Vec<String> {
     }
     for what in &mut never {
         what.push_str(
-            " never comes up when it is played alone: take it away, or mend what comes before it",
+            " never comes up when it is replayed alone: take it away, or mend what comes before it",
         );
     }
     never
 }
 
-/// Each exchange leads to the verdict that it documents, at an emulator that plays all of them: the sandbox.
-pub fn each_exchange_leads_to_its_verdict_among_all(
+/// Each interaction leads to the verdict that it documents, at an emulator that plays all of them: the sandbox.
+pub fn each_interaction_leads_to_its_verdict_among_all(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let exchanges = exchanges(validator)?;
+    let interactions = interactions(validator)?;
     block_on(async {
-        let AllPlayed { results, emulator } = play_all(validator, &exchanges).await?;
+        let ReplayedAll { results, emulator } = replay_all(validator, &interactions).await?;
         let mut findings = Findings::default();
-        for (exchange, result) in exchanges.iter().zip(&results) {
-            let compared = compare(exchange, result, &emulator);
+        for (interaction, result) in interactions.iter().zip(&results) {
+            let compared = compare(interaction, result, &emulator);
             findings.absorb(compared.map_err(|finding| {
-                format!("{finding}; if it does so alone, another exchange answers in its place: give them different settings")
+                format!("{finding}; if it does so alone, another interaction answers in its place: give them different settings")
             }));
         }
         findings.into_result()
     })
 }
 
-async fn play_all(
+async fn replay_all(
     validator: &dyn ProviderValidator,
-    exchanges: &[Exchange],
-) -> Result<AllPlayed, String> {
+    interactions: &[Interaction],
+) -> Result<ReplayedAll, String> {
     let authority = Authority::new().map_err(|error| error.to_string())?;
     let emulator = Emulator::start(validator.descriptor(), &authority)
         .await
         .map_err(|error| error.to_string())?;
-    play_at(validator, authority, emulator, exchanges).await
+    replay_at(validator, authority, emulator, interactions).await
 }

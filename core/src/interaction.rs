@@ -1,4 +1,4 @@
-//! Documented exchanges: what a provider is asked, what it answers, and the verdict that follows, as data.
+//! Documented interactions: what a provider is asked, what it answers, and the verdict that follows, as data.
 //!
 //! A provider crate brings them as a JSON file beside its source. Its tests, the sandbox and its page in the docs
 //! all read that one table.
@@ -8,40 +8,40 @@ use serde_json::{Map, Value};
 
 use crate::failure::{Cause, Verdict};
 
-/// Reads the exchanges of a provider. The error says where the JSON breaks the form.
+/// Reads the interactions of a provider. The error says where the JSON breaks the form.
 ///
 /// ```
-/// let exchanges = bonafide_core::exchange::parse(r#"[{
+/// let interactions = bonafide_core::interaction::parse(r#"[{
 ///     "name": "valid_key",
 ///     "title": "A key that may send",
 ///     "source": "https://example.com/docs/authentication",
 ///     "settings": {"api_key": "live-1"},
-///     "dialogue": [{
+///     "steps": [{
 ///         "request": {"method": "GET", "path": "/v1/me", "bearer": "{api_key}"},
-///         "answer": {"status": 200, "body": {"name": "Example"}}
+///         "response": {"status": 200, "body": {"name": "Example"}}
 ///     }],
-///     "verdict": {}
+///     "expected": {}
 /// }]"#)?;
-/// assert_eq!(exchanges[0].verdict.verdict(), bonafide_core::Verdict::Valid);
-/// # Ok::<(), bonafide_core::exchange::ExchangeError>(())
+/// assert_eq!(interactions[0].expected.verdict(), bonafide_core::Verdict::Valid);
+/// # Ok::<(), bonafide_core::interaction::InteractionError>(())
 /// ```
-pub fn parse(text: &str) -> Result<Vec<Exchange>, ExchangeError> {
+pub fn parse(text: &str) -> Result<Vec<Interaction>, InteractionError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(ExchangeError)
+    serde_path_to_error::deserialize(&mut deserializer).map_err(InteractionError)
 }
 
-/// Exchanges that do not have the form of [`Exchange`].
+/// Interactions that do not have the form of [`Interaction`].
 #[derive(Debug, thiserror::Error)]
-#[error("the documented exchanges cannot be read: {0}")]
-pub struct ExchangeError(#[source] serde_path_to_error::Error<serde_json::Error>);
+#[error("the documented interactions cannot be read: {0}")]
+pub struct InteractionError(#[source] serde_path_to_error::Error<serde_json::Error>);
 
-/// One documented exchange.
+/// One documented interaction.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exchange {
+pub struct Interaction {
     /// A name for tests, unique in the provider: lower-case words joined by `_`.
     pub name: String,
-    /// What the exchange shows, as a heading.
+    /// What the interaction shows, as a heading.
     pub title: String,
     /// Where the answer is documented: a URL, or `inferred: …` where the provider is silent.
     pub source: String,
@@ -49,15 +49,15 @@ pub struct Exchange {
     pub settings: Map<String, Value>,
     /// What is asked over HTTP and what is answered, in order.
     #[serde(default)]
-    pub dialogue: Vec<Step>,
+    pub steps: Vec<Step>,
     /// What a mail server says, for providers whose settings name the host.
     #[serde(default)]
     pub smtp: Option<Smtp>,
-    /// Whether the emulator answers so to everything that no other exchange is for.
+    /// Whether the emulator answers so to everything that no other interaction is for.
     #[serde(default)]
-    pub otherwise: bool,
+    pub fallback: bool,
     /// The verdict that follows.
-    pub verdict: Conclusion,
+    pub expected: Expected,
 }
 
 /// One request and its answer.
@@ -68,15 +68,15 @@ pub struct Step {
     #[serde(default)]
     pub region: Option<String>,
     /// What is asked.
-    pub request: Asked,
+    pub request: RequestMatcher,
     /// What is answered.
-    pub answer: Answered,
+    pub response: ResponseStub,
 }
 
 /// What a request must hold to be the one that is meant. `{field}` stands for the value of that settings field.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct RequestMatcher {
     /// The method.
     pub method: String,
     /// The path under the base URL. A segment `*` stands for any.
@@ -104,7 +104,7 @@ pub struct Asked {
 /// An HTTP answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answered {
+pub struct ResponseStub {
     /// The status.
     pub status: u16,
     /// Headers, names in lower case. `content-type` is that of the body unless said.
@@ -150,10 +150,10 @@ impl Default for Smtp {
     }
 }
 
-/// The verdict that an exchange leads to.
+/// The verdict that an interaction leads to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Conclusion {
+pub struct Expected {
     /// The cause, by its code, where it is no pass.
     pub cause: Option<String>,
     /// The pointer of the field at fault.
@@ -166,7 +166,7 @@ pub struct Conclusion {
     pub warnings: Vec<String>,
 }
 
-impl Conclusion {
+impl Expected {
     /// Whether this is a pass, a rejection or no verdict. A cause that does not exist counts as no verdict.
     pub fn verdict(&self) -> Verdict {
         match &self.cause {

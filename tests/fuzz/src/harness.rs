@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-pub(crate) struct Stand {
+pub(crate) struct Harness {
     pub(crate) address: SocketAddr,
     given: Arc<Mutex<Given>>,
 }
@@ -17,7 +17,7 @@ struct Given {
     served: usize,
 }
 
-impl Stand {
+impl Harness {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonafide_core::egress::{MAIL_PORTS, Policy};
-use bonafide_core::exchange::{Conclusion, Exchange};
+use bonafide_core::interaction::{Expected, Interaction};
 use bonafide_core::{
     Cause, Destination, Environment, Failure, Outcome, ProviderConfig, ProviderValidator,
     SubmittedSettings,
@@ -47,32 +47,32 @@ pub async fn check(
     validator.validate_settings(&context, settings).await
 }
 
-/// The documented exchanges of a provider.
-pub fn exchanges(validator: &dyn ProviderValidator) -> Result<Vec<Exchange>, String> {
-    bonafide_core::exchange::parse(validator.descriptor().exchanges)
+/// The documented interactions of a provider.
+pub fn interactions(validator: &dyn ProviderValidator) -> Result<Vec<Interaction>, String> {
+    bonafide_core::interaction::parse(validator.descriptor().interactions)
         .map_err(|error| error.to_string())
 }
 
-/// The documented exchange of this name.
-pub fn exchange(validator: &dyn ProviderValidator, name: &str) -> Result<Exchange, String> {
-    exchanges(validator)?
+/// The documented interaction of this name.
+pub fn interaction(validator: &dyn ProviderValidator, name: &str) -> Result<Interaction, String> {
+    interactions(validator)?
         .into_iter()
-        .find(|exchange| exchange.name == name)
-        .ok_or_else(|| format!("no exchange of the provider is called `{name}`"))
+        .find(|interaction| interaction.name == name)
+        .ok_or_else(|| format!("no interaction of the provider is called `{name}`"))
 }
 
-/// Settings that lead to a pass: those of the first exchange that does.
+/// Settings that lead to a pass: those of the first interaction that does.
 pub fn valid_settings(validator: &dyn ProviderValidator) -> Result<Map<String, Value>, String> {
-    first_valid(validator).map(|exchange| exchange.settings)
+    first_valid(validator).map(|interaction| interaction.settings)
 }
 
-pub(crate) fn first_valid(validator: &dyn ProviderValidator) -> Result<Exchange, String> {
-    exchanges(validator)?
+pub(crate) fn first_valid(validator: &dyn ProviderValidator) -> Result<Interaction, String> {
+    interactions(validator)?
         .into_iter()
-        .find(|exchange| exchange.verdict.cause.is_none() && is_played(exchange))
+        .find(|interaction| interaction.expected.cause.is_none() && is_replayed(interaction))
         .ok_or_else(|| {
-            "no exchange leads to a pass: document what the provider answers to credentials that work, with \
-             `\"verdict\": {}`"
+            "no interaction leads to a pass: document what the provider answers to credentials that work, with \
+             `\"expected\": {}`"
                 .to_owned()
         })
 }
@@ -88,8 +88,8 @@ pub(crate) fn settings_pointer(field: &str) -> String {
 }
 
 /// Whether anybody is asked at all.
-pub(crate) fn is_played(exchange: &Exchange) -> bool {
-    !exchange.dialogue.is_empty() || exchange.smtp.is_some()
+pub(crate) fn is_replayed(interaction: &Interaction) -> bool {
+    !interaction.steps.is_empty() || interaction.smtp.is_some()
 }
 
 /// An environment that leads a provider to one server on loopback, all its regions and every host that settings name.
@@ -158,44 +158,44 @@ impl Way<'_> {
     }
 }
 
-/// An exchange after it was played.
+/// An interaction after it was replayed.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Played {
+pub struct Replayed {
     /// What the check concluded.
     pub result: Result<Outcome, Failure>,
     /// The emulator, which knows what it was asked.
     pub emulator: Emulator,
 }
 
-/// Plays one exchange alone: an emulator that knows no other, and a check of its settings there.
-pub async fn play(
+/// Plays one interaction alone: an emulator that knows no other, and a check of its settings there.
+pub async fn replay(
     validator: &dyn ProviderValidator,
-    exchange: &Exchange,
-) -> Result<Played, String> {
+    interaction: &Interaction,
+) -> Result<Replayed, String> {
     let authority = Authority::new().map_err(|error| error.to_string())?;
     let emulator =
-        Emulator::of_exchanges(validator.descriptor(), vec![exchange.clone()], &authority)
+        Emulator::of_interactions(validator.descriptor(), vec![interaction.clone()], &authority)
             .await
             .map_err(|error| error.to_string())?;
-    let mut played =
-        play_at(validator, authority, emulator, std::slice::from_ref(exchange)).await?;
-    let result = played.results.pop().ok_or("nothing was played")?;
-    Ok(Played { result, emulator: played.emulator })
+    let mut replayed =
+        replay_at(validator, authority, emulator, std::slice::from_ref(interaction)).await?;
+    let result = replayed.results.pop().ok_or("nothing was replayed")?;
+    Ok(Replayed { result, emulator: replayed.emulator })
 }
 
-pub(crate) struct AllPlayed {
+pub(crate) struct ReplayedAll {
     pub(crate) results: Vec<Result<Outcome, Failure>>,
     pub(crate) emulator: Emulator,
 }
 
-/// Checks the settings of these exchanges, one after the other, at one emulator.
-pub(crate) async fn play_at(
+/// Checks the settings of these interactions, one after the other, at one emulator.
+pub(crate) async fn replay_at(
     validator: &dyn ProviderValidator,
     authority: Authority,
     emulator: Emulator,
-    exchanges: &[Exchange],
-) -> Result<AllPlayed, String> {
+    interactions: &[Interaction],
+) -> Result<ReplayedAll, String> {
     let sandbox = Sandbox::of(authority, vec![emulator]);
     let environment = |timeout| {
         let builder = sandbox.environment_with(|_, config| config.timeout = timeout);
@@ -204,29 +204,30 @@ pub(crate) async fn play_at(
     };
     let (patient, impatient) = (environment(PATIENCE)?, environment(IMPATIENCE * 2)?);
     let mut results = Vec::new();
-    for exchange in exchanges {
-        let times_out = exchange.verdict.cause.as_deref() == Some(Cause::ProviderTimeout.code());
+    for interaction in interactions {
+        let times_out =
+            interaction.expected.cause.as_deref() == Some(Cause::ProviderTimeout.code());
         let environment = if times_out { &impatient } else { &patient };
-        let settings = Value::Object(exchange.settings.clone());
+        let settings = Value::Object(interaction.settings.clone());
         results.push(check(validator, environment, settings).await);
     }
     let emulator = sandbox.into_emulators().pop().ok_or("no emulator is left")?;
-    Ok(AllPlayed { results, emulator })
+    Ok(ReplayedAll { results, emulator })
 }
 
-/// What a check concluded, in the form in which exchanges document it.
-pub fn concluded(result: &Result<Outcome, Failure>) -> Conclusion {
+/// What a check observed, in the form in which interactions document it.
+pub fn observed(result: &Result<Outcome, Failure>) -> Expected {
     match result {
-        Ok(outcome) => Conclusion {
+        Ok(outcome) => Expected {
             data: outcome.data().cloned(),
             warnings: outcome
                 .warnings()
                 .iter()
                 .map(|warning| warning.code().code().to_owned())
                 .collect(),
-            ..Conclusion::default()
+            ..Expected::default()
         },
-        Err(failure) => Conclusion {
+        Err(failure) => Expected {
             cause: Some(failure.cause().code().to_owned()),
             pointer: failure
                 .problems()
@@ -234,7 +235,7 @@ pub fn concluded(result: &Result<Outcome, Failure>) -> Conclusion {
                 .and_then(|problem| problem.pointer())
                 .map(str::to_owned),
             retry_after: failure.wait().map(|wait| wait.as_secs()),
-            ..Conclusion::default()
+            ..Expected::default()
         },
     }
 }

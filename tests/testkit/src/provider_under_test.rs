@@ -1,31 +1,34 @@
-//! A provider under test, with what was played of it so far.
+//! A provider under test, with what was replayed of it so far.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use bonafide_core::ProviderValidator;
 
-use crate::cases::{Alone, Cells};
+use crate::cases::{Cells, Isolated};
 use crate::faults::Group;
 
-/// A provider under test. What several cases look at is played once, by the first of them, and kept here.
+/// A provider under test. What several cases look at is replayed once, by the first of them, and kept here.
 ///
 /// Each [`conformance!`](crate::conformance) has one.
-pub struct Subject<'a> {
+pub struct ProviderUnderTest<'a> {
     validator: &'static dyn ProviderValidator,
     differs: &'a [(&'a str, &'a str)],
-    alone: OnceLock<Result<Alone, String>>,
+    isolated: OnceLock<Result<Isolated, String>>,
     groups: [OnceLock<Result<Cells, String>>; Group::ALL.len()],
 }
 
-impl fmt::Debug for Subject<'_> {
+impl fmt::Debug for ProviderUnderTest<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let provider = self.validator.descriptor().name;
-        formatter.debug_struct("Subject").field("provider", &provider).finish_non_exhaustive()
+        formatter
+            .debug_struct("ProviderUnderTest")
+            .field("provider", &provider)
+            .finish_non_exhaustive()
     }
 }
 
-impl<'a> Subject<'a> {
+impl<'a> ProviderUnderTest<'a> {
     /// This provider, which documents other verdicts than the table of [`faults`](crate::faults) for these faults.
     pub const fn new(
         validator: &'static dyn ProviderValidator,
@@ -34,7 +37,7 @@ impl<'a> Subject<'a> {
         Self {
             validator,
             differs,
-            alone: OnceLock::new(),
+            isolated: OnceLock::new(),
             groups: [const { OnceLock::new() }; Group::ALL.len()],
         }
     }
@@ -48,15 +51,15 @@ impl<'a> Subject<'a> {
         self.differs
     }
 
-    /// Each exchange, played alone.
-    pub(crate) fn alone(&self) -> Result<&Alone, String> {
-        kept(&self.alone, || Alone::play(self.validator))
+    /// Each interaction, replayed alone.
+    pub(crate) fn isolated(&self) -> Result<&Isolated, String> {
+        kept(&self.isolated, || Isolated::replay(self.validator))
     }
 
-    /// The faults of a group, played.
+    /// The faults of a group, replayed.
     pub(crate) fn group(&self, group: Group) -> Result<&Cells, String> {
         match self.groups.get(group as usize) {
-            Some(place) => kept(place, || Cells::play(self.validator, self.differs, group)),
+            Some(place) => kept(place, || Cells::replay(self.validator, self.differs, group)),
             None => Err(format!("there is no place for {group:?}")),
         }
     }
