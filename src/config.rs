@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonafide_core::egress::{MAIL_PORTS, Policy};
-use bonafide_core::{
-    Descriptor, Destination, Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig,
-    ProviderLimits, ProviderValidator,
+use bonafide_core::host::{
+    ConfiguredBaseUrl, Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig,
 };
+use bonafide_core::{Descriptor, ProviderLimits};
 use bonafide_registry::Registry;
 use ipnet::IpNet;
 use toml::Spanned;
@@ -23,13 +23,13 @@ use toml::de::{DeTable, DeValue};
 use url::Url;
 
 const PREFIX: &str = "BONAFIDE_";
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
-const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+const MAX_TIMEOUT: Duration = Duration::from_mins(5);
 /// Each has two sockets at most, one to the client and one to a provider. No process has that many descriptors.
-const MOST_CONNECTIONS: usize = 1_000_000;
+const MAX_CONNECTIONS: usize = 1_000_000;
 /// More would not fit into the buffer that a connection may have.
-const LARGEST_HEAD: usize = 256 * 1024;
-const MOST_HEADERS: usize = 1000;
+const MAX_HEAD: usize = 256 * 1024;
+const MAX_HEADERS: usize = 1000;
 /// How alike two names must be for one to be the other's misspelling.
 const ALIKE: f64 = 0.8;
 
@@ -264,7 +264,7 @@ impl Entry {
     fn duration(&self) -> Result<Duration, String> {
         humantime::parse_duration(self.text()?)
             .ok()
-            .filter(|duration| (SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(duration))
+            .filter(|duration| (MIN_TIMEOUT..=MAX_TIMEOUT).contains(duration))
             .ok_or_else(|| "it must be a duration from `100ms` to `5m`, such as `15s`".to_owned())
     }
 
@@ -408,12 +408,11 @@ impl Config {
     /// The environment in which checks run.
     pub(crate) fn environment(&self, registry: &Registry) -> Result<Environment, ConfigError> {
         let mut builder = Environment::builder()
-            .policy(Policy::new(self.egress.allow.clone(), self.egress.ports.clone()))
-            .extra_ca(self.egress.extra_ca.clone());
-        for validator in registry.iter() {
-            let descriptor = validator.descriptor();
+            .with_policy(Policy::new(self.egress.allow.clone(), self.egress.ports.clone()))
+            .with_extra_ca(self.egress.extra_ca.clone());
+        for descriptor in registry.descriptors() {
             if let Some(config) = self.providers.get(descriptor.name) {
-                builder = builder.provider(descriptor, config.clone());
+                builder = builder.with_provider(descriptor, config.clone());
             }
         }
         self.build(builder)
@@ -463,22 +462,20 @@ impl Config {
     /// In the sandbox there are none of those.
     pub(crate) fn provider_limits(
         &self,
-        validator: &dyn ProviderValidator,
+        descriptor: &Descriptor,
         is_sandbox: bool,
     ) -> ProviderLimits {
-        let descriptor = validator.descriptor();
         let configured = self.provider(descriptor).map(|config| config.base_urls.as_slice());
         let is_own = |url: &Url| {
             let own = descriptor.base_urls().iter().filter_map(|own| Url::parse(own.url).ok());
             own.into_iter().any(|own| own.host() == url.host())
         };
-        let is_asked = !is_sandbox && configured.unwrap_or_default().iter().any(is_own);
-        let default = if is_asked { validator.limits() } else { ProviderLimits::NONE };
+        let is_asked = !is_sandbox
+            && configured.unwrap_or_default().iter().flat_map(ConfiguredBaseUrl::urls).any(is_own);
+        let default = if is_asked { descriptor.limits() } else { ProviderLimits::NONE };
         let given = self.provider_limits.get(descriptor.name).copied().unwrap_or_default();
-        ProviderLimits {
-            max_concurrent: given.max_concurrent.unwrap_or(default.max_concurrent),
-            max_per_second: given.max_per_second.unwrap_or(default.max_per_second),
-        }
+        let limits = given.max_concurrent.map_or(default, |max| default.with_max_concurrent(max));
+        given.max_per_second.map_or(limits, |max| limits.with_max_per_second(max))
     }
 
     /// The longest that any check may take.
@@ -514,7 +511,7 @@ impl<'a> Reader<'a> {
     fn new(registry: &'a Registry, folder: PathBuf) -> Self {
         let mut providers = BTreeMap::new();
         let mut problems = Vec::new();
-        for descriptor in registry.iter().map(ProviderValidator::descriptor) {
+        for descriptor in registry.descriptors() {
             match ProviderConfig::of(descriptor) {
                 Ok(config) => {
                     providers.insert(descriptor.name, config);
@@ -615,7 +612,7 @@ impl<'a> Reader<'a> {
                 Ok(())
             }),
             ["providers", name, rest @ ..] => {
-                let known = self.registry.iter().map(ProviderValidator::descriptor);
+                let known = self.registry.descriptors();
                 match known.into_iter().find(|descriptor| descriptor.name == *name) {
                     Some(descriptor) => match (rest, &entry.value) {
                         ([], Given::EmptyTable) => Ok(()),
@@ -673,14 +670,12 @@ impl<'a> Reader<'a> {
         let limits = &mut self.limits;
         Some(match key {
             "connections" => {
-                entry.number_within(1, MOST_CONNECTIONS).map(|number| limits.connections = number)
+                entry.number_within(1, MAX_CONNECTIONS).map(|number| limits.connections = number)
             }
             "head_bytes" => {
-                entry.number_within(1024, LARGEST_HEAD).map(|number| limits.head_bytes = number)
+                entry.number_within(1024, MAX_HEAD).map(|number| limits.head_bytes = number)
             }
-            "headers" => {
-                entry.number_within(10, MOST_HEADERS).map(|number| limits.headers = number)
-            }
+            "headers" => entry.number_within(10, MAX_HEADERS).map(|number| limits.headers = number),
             "head_timeout" => entry.duration().map(|duration| limits.head_timeout = duration),
             "body_timeout" => entry.duration().map(|duration| limits.body_timeout = duration),
             "idle_timeout" => entry.duration().map(|duration| limits.idle_timeout = duration),
@@ -696,7 +691,7 @@ impl<'a> Reader<'a> {
         entry: &Entry,
     ) -> Option<Result<(), String>> {
         let config = self.providers.get_mut(descriptor.name)?;
-        let named_by_settings = descriptor.destination == Destination::NamedBySettings;
+        let named_by_settings = descriptor.has_user_supplied_host();
         let limits = self.provider_limits.entry(descriptor.name).or_default();
         match key {
             "timeout" => return Some(entry.duration().map(|timeout| config.timeout = timeout)),
@@ -715,8 +710,9 @@ impl<'a> Reader<'a> {
         let region = descriptor.base_urls().iter().position(|base_url| base_url.key == key)?;
         let slot = config.base_urls.get_mut(region)?;
         Some(entry.text().and_then(|text| {
-            *slot = Url::parse(text)
+            let url = Url::parse(text)
                 .map_err(|_| "it must be a URL, such as `https://api.example.com`")?;
+            *slot = url.into();
             Ok(())
         }))
     }
@@ -775,23 +771,16 @@ impl<'a> Reader<'a> {
         ]
         .map(str::to_owned)
         .into();
-        for descriptor in self.registry.iter().map(ProviderValidator::descriptor) {
+        for descriptor in self.registry.descriptors() {
             let name = descriptor.name;
             keys.extend(
                 ["timeout", "max_concurrent", "max_per_second"]
                     .map(|key| format!("providers.{name}.{key}")),
             );
-            match descriptor.destination {
-                Destination::BuiltIn(base_urls) => {
-                    keys.extend(
-                        base_urls
-                            .iter()
-                            .map(|base_url| format!("providers.{name}.{}", base_url.key)),
-                    );
-                }
-                Destination::NamedBySettings => {
-                    keys.push(format!("providers.{name}.implicit_tls_ports"));
-                }
+            let base_urls = descriptor.base_urls().iter();
+            keys.extend(base_urls.map(|base_url| format!("providers.{name}.{}", base_url.key)));
+            if descriptor.has_user_supplied_host() {
+                keys.push(format!("providers.{name}.implicit_tls_ports"));
             }
         }
         keys
@@ -904,17 +893,20 @@ fn parse_store(text: &str) -> Result<Store, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     /// `max_concurrent` and `max_per_second` of a provider, outside the sandbox and in it.
     fn limits(name: &str, file: &str) -> [(u32, u32); 2] {
         let registry = Registry::collect(include_str!("../Cargo.toml")).unwrap();
         let config = Config::read(&registry, Some(File::inline(file)), []).unwrap();
-        let validator =
-            registry.iter().find(|validator| validator.descriptor().name == name).unwrap();
+        let descriptor = registry.descriptors().find(|descriptor| descriptor.name == name).unwrap();
         [false, true].map(|is_sandbox| {
-            let limits = config.provider_limits(validator, is_sandbox);
-            (limits.max_concurrent, limits.max_per_second)
+            let limits = config.provider_limits(descriptor, is_sandbox);
+            [limits.max_concurrent, limits.max_per_second]
+                .map(|limit| limit.map_or(0, NonZeroU32::get))
+                .into()
         })
     }
 

@@ -15,7 +15,6 @@ use bonafide_registry::Registry;
 // The allocator of the `bonafide` command, which is a target of the same package.
 use mimalloc as _;
 
-pub use crate::check::SchemaDefect;
 pub use crate::cli::run;
 pub use crate::config::ConfigError;
 
@@ -28,8 +27,8 @@ pub async fn router(manifest: &str, config: &str) -> Result<axum::Router, StartE
     let registry = Registry::collect(manifest)?;
     let config = config::Config::read(&registry, Some(config::File::inline(config)), [])?;
     let environment = config.environment(&registry)?;
-    let checks = check::Checks::new(registry, environment, |validator| {
-        config.provider_limits(validator, false)
+    let checks = check::Checks::new(registry, environment, |descriptor| {
+        config.provider_limits(descriptor, false)
     });
     Ok(api::router(api::Api::new(checks, &config, false).await?))
 }
@@ -44,9 +43,6 @@ pub enum StartError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A provider's schema is none.
-    #[error(transparent)]
-    Schema(#[from] check::SchemaDefect),
     /// The counters of the rate limit cannot be kept.
     #[error("`rate_limit.store` cannot be used: {0}")]
     Store(String),

@@ -5,17 +5,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use bonafide_core::{
-    Cause, CheckedSettings, Descriptor, Environment, Failure, JsonStr, Problem, ProviderValidator,
-    SubmittedSettings,
-};
-use bonafide_registry::Registry;
+use bonafide_core::host::{CheckedSettings, FindingExt as _, SubmittedSettings};
+use bonafide_core::{Cause, Descriptor, Failure, JsonStr, Problem, ProviderValidator};
+use bonafide_registry::{Entry, Registry};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 /// The longest `name`, in characters.
-pub(crate) const LONGEST_NAME: usize = 100;
+pub(crate) const MAX_NAME: usize = 100;
 
 const TRAILING_COMMA: &str = "nothing follows the comma";
 const CONTROL_CHARACTER: &str = "a control character stands inside a string";
@@ -45,18 +43,14 @@ impl Refused {
 }
 
 /// Reads a request and judges it, settings included, without asking anybody.
-pub(crate) fn read<'a>(
-    body: &'a [u8],
-    registry: &Registry,
-    environment: &Environment,
-) -> Result<Accepted<'a>, Refused> {
+pub(crate) fn read<'a>(body: &'a [u8], registry: &Registry) -> Result<Accepted<'a>, Refused> {
     let text = text(body).map_err(Refused::unreadable)?;
     let members = members(text).map_err(Refused::unreadable)?;
     let mut problems = Vec::new();
     for repeated in members.repeated.iter().filter(|name| **name != "id") {
         problems.push(
             malformed(Some(&format!("/{repeated}")), "This member is given more than once.")
-                .hint("Keep one of them; which one was meant cannot be told."),
+                .with_hint("Keep one of them; which one was meant cannot be told."),
         );
     }
     let judge =
@@ -64,26 +58,24 @@ pub(crate) fn read<'a>(
     if let Some(name) = judge("name") {
         problems.extend(check_name(name).err());
     }
-    let validator = provider(&members, registry).map_err(|problem| problems.extend(problem)).ok();
+    let entry = provider(&members, registry).map_err(|problem| problems.extend(problem)).ok();
     let settings = judge("settings").and_then(|settings| {
         read_settings(settings, text).map_err(|problem| problems.push(problem)).ok()
     });
     let status = judge("status").map(check_status);
     let mut defect = None;
-    let settings = match (validator, settings) {
-        (Some(validator), Some(settings)) => {
-            match validator.check_settings(environment, settings) {
-                Ok(settings) => Some((validator, settings)),
-                Err(failure) if failure.cause() == Cause::Internal => {
-                    defect = Some(failure);
-                    None
-                }
-                Err(failure) => {
-                    problems.extend(failure.problems().iter().cloned());
-                    None
-                }
+    let settings = match (entry, settings) {
+        (Some(entry), Some(settings)) => match entry.check_settings(settings) {
+            Ok(settings) => Some((entry.provider(), settings)),
+            Err(failure) if failure.cause() == Cause::Internal => {
+                defect = Some(failure);
+                None
             }
-        }
+            Err(failure) => {
+                problems.extend(failure.problems().iter().cloned());
+                None
+            }
+        },
         _ => None,
     };
     problems.extend(status.and_then(Result::err));
@@ -91,11 +83,7 @@ pub(crate) fn read<'a>(
         (Some((validator, settings)), Some(submitted)) if problems.is_empty() => {
             Ok(Accepted { validator, settings, submitted })
         }
-        _ => Err(Refused {
-            provider: validator.map(ProviderValidator::descriptor),
-            problems,
-            defect,
-        }),
+        _ => Err(Refused { provider: entry.map(Entry::descriptor), problems, defect }),
     }
 }
 
@@ -106,10 +94,10 @@ pub(crate) fn outline(body: &[u8]) -> Option<Members<'_>> {
 
 /// The provider that a request is for, or what is wrong with its `provider_id`; nothing more is to be said of one
 /// that came twice.
-pub(crate) fn provider(
+pub(crate) fn provider<'r>(
     members: &Members<'_>,
-    registry: &Registry,
-) -> Result<&'static dyn ProviderValidator, Option<Problem>> {
+    registry: &'r Registry,
+) -> Result<&'r Entry, Option<Problem>> {
     if members.repeated.contains("provider_id") {
         return Err(None);
     }
@@ -119,25 +107,25 @@ pub(crate) fn provider(
 fn malformed(pointer: Option<&str>, message: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(Cause::MalformedRequest)
         .with_pointer(pointer.map(str::to_owned))
-        .with_message(message)
+        .with_formatted_message(message)
 }
 
 fn text(body: &[u8]) -> Result<&str, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let place = Place::of(body, error.valid_up_to());
         malformed(None, format!("The body is not valid JSON: it is not UTF-8 at {place}."))
-            .hint("Encode the body as UTF-8, without compression.")
+            .with_hint("Encode the body as UTF-8, without compression.")
     })?;
     if text.starts_with('\u{feff}') {
         return Err(malformed(
             None,
             "The body is not valid JSON: it begins with a byte order mark.",
         )
-        .hint("Save or send it as UTF-8 without a byte order mark."));
+        .with_hint("Save or send it as UTF-8 without a byte order mark."));
     }
     if text.trim().is_empty() {
         return Err(malformed(None, "The body is empty.")
-            .hint("Send a JSON object with `name`, `provider_id` and `settings`."));
+            .with_hint("Send a JSON object with `name`, `provider_id` and `settings`."));
     }
     Ok(text)
 }
@@ -197,23 +185,23 @@ fn not_json(pointer: Option<&str>, text: &str, part: &str, error: &serde_json::E
     };
     let problem = malformed(pointer, format!("The body is not valid JSON: {what}, at {place}."));
     match (what, found) {
-        (_, Some('\'')) => problem.hint("JSON strings and names stand in double quotes."),
-        (TRAILING_COMMA, _) => problem.hint("Remove the comma before the closing bracket."),
+        (_, Some('\'')) => problem.with_hint("JSON strings and names stand in double quotes."),
+        (TRAILING_COMMA, _) => problem.with_hint("Remove the comma before the closing bracket."),
         (CONTROL_CHARACTER, _) => {
-            problem.hint("Inside a string write a line break as `\\n` and a tab as `\\t`.")
+            problem.with_hint("Inside a string write a line break as `\\n` and a tab as `\\t`.")
         }
         ("expected a value", Some(found)) if found.is_alphabetic() => {
-            problem.hint("A string stands in double quotes.")
+            problem.with_hint("A string stands in double quotes.")
         }
-        ("invalid escape", _) => problem.hint("Inside a string write a backslash as `\\\\`."),
+        ("invalid escape", _) => problem.with_hint("Inside a string write a backslash as `\\\\`."),
         ("expected the end after the value", _) => {
-            problem.hint("Send one JSON object and nothing after it.")
+            problem.with_hint("Send one JSON object and nothing after it.")
         }
         ("expected `,` or `}`" | "expected `,` or `]`", _) => {
-            problem.hint("A comma may be missing before this place, or a quote too many.")
+            problem.with_hint("A comma may be missing before this place, or a quote too many.")
         }
         (what, _) if what.starts_with("it ends") => {
-            problem.hint("Something is missing at the end: the body may have been cut off.")
+            problem.with_hint("Something is missing at the end: the body may have been cut off.")
         }
         _ => problem,
     }
@@ -330,10 +318,10 @@ fn no_members(text: &str, error: &serde_json::Error) -> Problem {
         Some(b'{') => not_json(None, text, text, error),
         Some(b'"') if holds_object(whole) => {
             malformed(None, "The body is a JSON string that holds an object: it was encoded twice.")
-                .hint("Send the object itself: hand it to the JSON encoder once, or hand the encoded text over as it is.")
+                .with_hint("Send the object itself: hand it to the JSON encoder once, or hand the encoded text over as it is.")
         }
         _ => malformed(None, format!("The body must be a JSON object, but it is {}.", kind(whole)))
-            .hint("Send a JSON object with `name`, `provider_id` and `settings`."),
+            .with_hint("Send a JSON object with `name`, `provider_id` and `settings`."),
     }
 }
 
@@ -372,7 +360,7 @@ fn check_name(name: Option<&RawValue>) -> Result<(), Problem> {
     let at = Some("/name");
     let value = name.ok_or_else(|| {
         malformed(at, "`name` is required and missing.")
-            .hint("Give the integration a name of 1 to 100 characters.")
+            .with_hint("Give the integration a name of 1 to 100 characters.")
     })?;
     if is_broken_string(value) {
         return Err(broken_string("/name"));
@@ -381,11 +369,9 @@ fn check_name(name: Option<&RawValue>) -> Result<(), Problem> {
         malformed(at, format!("`name` must be a string, but it is {}.", kind(value)))
     })?;
     match name.chars().count() {
-        1..=LONGEST_NAME => Ok(()),
+        1..=MAX_NAME => Ok(()),
         0 => Err(malformed(at, "`name` must not be empty.")),
-        _ => {
-            Err(malformed(at, format!("`name` must not be longer than {LONGEST_NAME} characters.")))
-        }
+        _ => Err(malformed(at, format!("`name` must not be longer than {MAX_NAME} characters."))),
     }
 }
 
@@ -394,19 +380,18 @@ fn check_status(status: Option<&RawValue>) -> Result<(), Problem> {
     match string(status).as_deref() {
         Some("active" | "inactive") => Ok(()),
         _ => Err(malformed(Some("/status"), "`status` must be `active` or `inactive`.")
-            .hint("Leave it out for `active`.")),
+            .with_hint("Leave it out for `active`.")),
     }
 }
 
-fn find_provider(
+fn find_provider<'r>(
     provider_id: Option<&RawValue>,
-    registry: &Registry,
-) -> Result<&'static dyn ProviderValidator, Problem> {
+    registry: &'r Registry,
+) -> Result<&'r Entry, Problem> {
     let at = Some("/provider_id");
     let Some(value) = provider_id else {
-        return Err(
-            malformed(at, "`provider_id` is required and missing.").with_hint(known(registry))
-        );
+        return Err(malformed(at, "`provider_id` is required and missing.")
+            .with_formatted_hint(known(registry)));
     };
     if is_broken_string(value) {
         return Err(broken_string("/provider_id"));
@@ -415,22 +400,21 @@ fn find_provider(
         let problem =
             malformed(at, format!("`provider_id` must be a string, but it is {}.", kind(value)));
         return Err(match kind(value) {
-            "a number" => problem.hint("Put it between quotes."),
-            _ => problem.with_hint(known(registry)),
+            "a number" => problem.with_hint("Put it between quotes."),
+            _ => problem.with_formatted_hint(known(registry)),
         });
     };
     registry.get(&id).ok_or_else(|| {
         Problem::new(Cause::UnknownProvider)
             .with_pointer(at.map(str::to_owned))
-            .with_message("No provider has this `provider_id`.")
-            .with_hint(known(registry))
+            .with_formatted_message("No provider has this `provider_id`.")
+            .with_formatted_hint(known(registry))
     })
 }
 
 fn known(registry: &Registry) -> String {
     let providers: Vec<String> = registry
-        .iter()
-        .map(ProviderValidator::descriptor)
+        .descriptors()
         .map(|descriptor| format!("`{}` ({})", descriptor.id, descriptor.title))
         .collect();
     format!("Known providers: {}.", providers.join(", "))
@@ -440,13 +424,13 @@ fn read_settings(settings: Option<&RawValue>, text: &str) -> Result<SubmittedSet
     let at = Some("/settings");
     let Some(value) = settings else {
         return Err(malformed(at, "`settings` is required and missing.")
-            .hint("It is an object with the provider's settings, such as its API key."));
+            .with_hint("It is an object with the provider's settings, such as its API key."));
     };
     if !value.get().starts_with('{') {
         let problem =
             malformed(at, format!("`settings` must be an object, but it is {}.", kind(value)));
         return Err(if holds_object(value) {
-            problem.hint("It is a string that holds an object: it was encoded twice. Send the object itself.")
+            problem.with_hint("It is a string that holds an object: it was encoded twice. Send the object itself.")
         } else {
             problem
         });

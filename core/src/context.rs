@@ -1,4 +1,4 @@
-//! What a check runs in: the only ways out that a provider crate has.
+//! The surroundings of one check: its deadline, and the base URL that its requests go to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,21 +9,28 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 use uuid::Uuid;
 
-use crate::descriptor::AllowedRequest;
-use crate::environment::{Environment, ProviderConfig};
+use crate::allowed_request::Segment;
+use crate::descriptor::{BaseUrl, Descriptor};
+use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::http::{Method, Request};
-use crate::outcome::{Outcome, Warning};
+use crate::finding::Warning;
+use crate::outcome::Outcome;
+use crate::provider_config::ProviderConfig;
 
 /// One check: its deadline, its trace id, and guarded ways to reach the provider.
+///
+/// `get` and `post` ask one of the provider's own hosts, `dial` and `tls` a host that the settings name.
 #[derive(Clone)]
 pub struct Context {
     environment: Environment,
     config: Option<Arc<ProviderConfig>>,
-    requests: &'static [AllowedRequest],
+    descriptor: &'static Descriptor,
     deadline: Instant,
     trace_id: Uuid,
-    region: usize,
+    /// The place of the base URL that requests go to; `None` for a key that the descriptor does not have.
+    base_url: Option<usize>,
+    /// The text of the closed list that chooses the host.
+    host: Option<&'static str>,
     /// The status that the provider answered with last; 0 before it answered. All regions share it.
     status: Arc<AtomicU16>,
 }
@@ -35,46 +42,54 @@ impl fmt::Debug for Context {
             .field("config", &self.config)
             .field("deadline", &self.deadline)
             .field("trace_id", &self.trace_id)
-            .field("region", &self.region)
+            .field("base_url", &self.base_url)
+            .field("host", &self.host)
             .finish_non_exhaustive()
     }
 }
 
-impl Context {
-    pub(crate) fn new(
-        environment: Environment,
-        config: Option<Arc<ProviderConfig>>,
-        requests: &'static [AllowedRequest],
-        trace_id: Uuid,
-    ) -> Self {
+impl Environment {
+    /// The context of one check of this provider. Its deadline runs from now.
+    pub fn context(&self, descriptor: &'static Descriptor, trace_id: Uuid) -> Context {
+        let config = self.provider(descriptor.name).cloned();
         let timeout = config.as_ref().map_or(Duration::ZERO, |config| config.timeout);
-        let deadline = Instant::now() + timeout;
-        Self {
-            environment,
+        Context {
+            environment: self.clone(),
             config,
-            requests,
-            deadline,
+            descriptor,
+            deadline: Instant::now() + timeout,
             trace_id,
-            region: 0,
+            base_url: Some(0),
+            host: None,
             status: Arc::default(),
         }
     }
+}
 
-    /// A `GET` of this path under the provider's base URL. Each segment is escaped, so it may hold anything.
-    pub fn get(&self, path: &[&str]) -> Request<'_> {
-        Request::new(self, Method::GET, path)
+impl Context {
+    /// The same check, asking the base URL with this key, such as a [service](BaseUrl::service).
+    ///
+    /// With a key that the descriptor does not have, every request fails with `internal`.
+    pub fn with_base_url(&self, key: &str) -> Self {
+        let base_url = self.descriptor.base_urls().iter().position(|base_url| base_url.key == key);
+        Self { base_url, ..self.clone() }
     }
 
-    /// A `POST` to this path under the provider's base URL. Only for what the provider documents as free of
-    /// effects; like every request it must be one that the descriptor allows.
-    pub fn post(&self, path: &[&str]) -> Request<'_> {
-        Request::new(self, Method::POST, path)
+    /// The same check, asking the host that this text of the base URL's closed list stands for.
+    ///
+    /// With a text that is not on the [list](BaseUrl::with_hosts), every request fails with `internal`, so the settings
+    /// field must admit no other.
+    pub fn with_host(&self, host: &str) -> Self {
+        let hosts = self.base_url().map_or(&[][..], |base_url| base_url.hosts);
+        let host = hosts.iter().copied().find(|known| *known == host);
+        let base_url = self.base_url.filter(|_| host.is_some());
+        Self { base_url, host, ..self.clone() }
     }
 
     /// A pass, with this warning where the answer to the question is no.
     ///
-    /// The question never changes the verdict: it gets half of the time that is left, and a failure stands for
-    /// "nobody knows", which is no reason to warn.
+    /// The question never changes the verdict: it gets half of the time that is left, and a failure is not a reason to
+    /// warn.
     pub async fn warn_unless(
         &self,
         question: impl Future<Output = Result<bool, Failure>> + Send,
@@ -91,7 +106,7 @@ impl Context {
         self.deadline
     }
 
-    /// What every log line of the check bears.
+    /// The id that every log line of the check bears.
     pub fn trace_id(&self) -> Uuid {
         self.trace_id
     }
@@ -113,8 +128,14 @@ impl Context {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    pub(crate) fn allows(&self, method: &str, path: &[&str]) -> bool {
-        self.requests.iter().any(|request| request.covers(method, path))
+    /// Whether the descriptor allows this request to the base URL.
+    pub(crate) fn allows(&self, method: &str, path: &[Segment<'_>]) -> bool {
+        self.base_url().is_some_and(|base_url| {
+            let requests = self.descriptor.requests.iter();
+            requests
+                .into_iter()
+                .any(|request| request.covers(base_url, method, path.iter().copied()))
+        })
     }
 
     pub(crate) fn is_configured(&self) -> bool {
@@ -125,13 +146,20 @@ impl Context {
         &self.environment
     }
 
-    pub(crate) fn base_url(&self) -> Option<&Url> {
-        self.config.as_ref()?.base_urls.get(self.region)
+    fn base_url(&self) -> Option<&'static BaseUrl> {
+        self.descriptor.base_urls().get(self.base_url?)
+    }
+
+    /// The URL that requests go to, as it is configured.
+    pub(crate) fn url(&self) -> Option<&Url> {
+        self.config.as_ref()?.base_urls.get(self.base_url?)?.url(self.host)
     }
 
     /// The same check in the provider's next region, if it has one. The deadline stays.
     pub(crate) fn next_region(&self) -> Option<Self> {
-        let next = Self { region: self.region + 1, ..self.clone() };
-        next.base_url().is_some().then_some(next)
+        let regions = self.descriptor.base_urls().iter().enumerate().skip(self.base_url? + 1);
+        let (next, _) = regions.into_iter().find(|(_, base_url)| base_url.is_region())?;
+        Some(Self { base_url: Some(next), host: None, ..self.clone() })
+            .filter(|next| next.config.is_some())
     }
 }

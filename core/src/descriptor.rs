@@ -1,8 +1,11 @@
-//! Who a provider is: the facts about it that never change while a process runs.
+//! The identity of a provider, the hosts it is asked at, and its limits.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::Serialize;
+
+use crate::allowed_request::AllowedRequest;
 
 /// What a provider carries, as the catalogue's `type` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -43,102 +46,94 @@ impl fmt::Display for ProviderType {
     }
 }
 
-/// One place where a provider answers, and the configuration key that moves it.
+/// One of the provider's own hosts, and the configuration key that replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BaseUrl {
-    /// The key under `[providers.NAME]`: `base_url` for the first, `eu_base_url` and the like after it.
+    /// The key under `[providers.NAME]`: `base_url` for the first; every other ends with `_base_url`.
     pub key: &'static str,
-    /// Scheme, host and path prefix, without a slash at the end.
+    /// Scheme, host and path prefix, without a slash at the end. With [`hosts`](Self::hosts), `{}` stands for one of them.
     pub url: &'static str,
+    /// The closed list of texts that `{}` in the URL stands for; empty where the URL is whole.
+    pub hosts: &'static [&'static str],
+    is_region: bool,
 }
 
 impl BaseUrl {
-    /// Where a provider answers that has no regions, or its first region.
+    /// The host of a provider that has no regions, or its first region.
     pub const fn main(url: &'static str) -> Self {
-        Self { key: "base_url", url }
+        Self { key: "base_url", url, hosts: &[], is_region: true }
     }
 
-    /// Another region. The key is the provider's to choose; it ends with `_base_url`.
+    /// A further region, asked after an answer that the wrong region could explain.
     pub const fn region(key: &'static str, url: &'static str) -> Self {
-        Self { key, url }
-    }
-}
-
-/// A request that a provider's checks may send. Any other is refused before it leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AllowedRequest {
-    /// The method.
-    pub method: &'static str,
-    /// The path under the base URL. A segment `*` stands for any one segment.
-    pub path: &'static str,
-    /// Why it costs nothing and changes nothing, with the source of that.
-    pub harmless_because: &'static str,
-}
-
-impl AllowedRequest {
-    /// A `GET` of this path.
-    pub const fn get(path: &'static str, harmless_because: &'static str) -> Self {
-        Self { method: "GET", path, harmless_because }
+        Self { key, url, hosts: &[], is_region: true }
     }
 
-    /// A `POST` to this path. The reason must say what keeps it from having an effect.
-    pub const fn post(path: &'static str, harmless_because: &'static str) -> Self {
-        Self { method: "POST", path, harmless_because }
+    /// A host for other requests, such as the one that mints tokens. It is not a region: only
+    /// [`Context::with_base_url`](crate::Context::with_base_url) leads to it.
+    pub const fn service(key: &'static str, url: &'static str) -> Self {
+        Self { key, url, hosts: &[], is_region: false }
     }
 
-    /// Whether a request with this method and these path segments is the one that is meant.
-    ///
-    /// A `*` stands for a segment that stays where it is put. One that is empty or that a server or a library could
-    /// take for a step upwards is never covered: it would ask for another path than the list says.
-    pub fn covers(&self, method: &str, path: &[&str]) -> bool {
-        let pattern = self.path.trim_start_matches('/').split('/');
-        self.method == method
-            && pattern.clone().count() == path.len()
-            && pattern.zip(path).all(|(allowed, segment)| match allowed {
-                "*" => stays_in_place(segment),
-                _ => allowed == *segment,
-            })
+    /// Lets a settings field choose the host from a closed list: `{}` in the URL stands for one of these texts, which
+    /// [`Context::with_host`](crate::Context::with_host) names.
+    pub const fn with_hosts(mut self, hosts: &'static [&'static str]) -> Self {
+        self.hosts = hosts;
+        self
     }
-}
 
-/// Whether a segment, escaped, is one segment of a path, whoever reads it.
-///
-/// URL libraries drop `.` and `..`, and look through tabs and line breaks to find them; servers that decode twice see
-/// them behind `%2e`.
-fn stays_in_place(segment: &str) -> bool {
-    let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
-    !matches!(decoded.as_str(), "" | "." | "..") && !segment.chars().any(char::is_control)
+    /// Whether it is a region, asked in turn, and not a [service](Self::service).
+    pub const fn is_region(&self) -> bool {
+        self.is_region
+    }
 }
 
 /// Where a provider's checks go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Destination {
-    /// To hosts of the provider's own, its regions in the order in which they are asked. Never empty.
-    BuiltIn(&'static [BaseUrl]),
+    /// To hosts of the provider's own, its regions in the order in which they are asked.
+    Fixed(&'static [BaseUrl]),
     /// To a host and port that the settings name, always through [`Context::dial`](crate::Context::dial).
-    NamedBySettings,
+    UserSupplied,
 }
 
-/// How much a provider lets one be asked; 0 stands for no such limit.
+/// How often the hosts of a provider may be asked; `None` is unlimited.
 ///
-/// Holds for the provider's own hosts, all checks of a process together, unless the configuration says otherwise.
+/// A limit holds for all checks of a process together, unless the configuration says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProviderLimits {
     /// How many checks may ask at a time.
-    pub max_concurrent: u32,
+    pub max_concurrent: Option<NonZeroU32>,
     /// How many checks may begin in any one second.
-    pub max_per_second: u32,
+    pub max_per_second: Option<NonZeroU32>,
 }
 
 impl ProviderLimits {
-    /// No limit at all.
-    pub const NONE: Self = Self { max_concurrent: 0, max_per_second: 0 };
-    /// For providers that document no number: a hundred at a time, which is caution of ours.
-    pub const CAUTIOUS: Self = Self { max_concurrent: 100, max_per_second: 0 };
+    /// Unlimited.
+    pub const NONE: Self = Self { max_concurrent: None, max_per_second: None };
+    /// For providers that document no number: a hundred checks at a time.
+    pub const CAUTIOUS: Self = Self::NONE.with_max_concurrent(100);
+
+    /// Limits how many checks may ask at a time; 0 is unlimited.
+    pub const fn with_max_concurrent(mut self, checks: u32) -> Self {
+        self.max_concurrent = NonZeroU32::new(checks);
+        self
+    }
+
+    /// Limits how many checks may begin in any one second; 0 is unlimited.
+    pub const fn with_max_per_second(mut self, checks: u32) -> Self {
+        self.max_per_second = NonZeroU32::new(checks);
+        self
+    }
 }
 
-/// Identity of a provider, and the documented interactions that its tests, its sandbox and its page share.
+/// A provider's identity, what its checks may ask, and the documented interactions that its tests, its sandbox and its
+/// page share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Descriptor {
     /// The `provider_id` of a request. Decimal digits, unique among the linked providers, never used again.
     pub id: &'static str,
@@ -155,61 +150,78 @@ pub struct Descriptor {
     pub requests: &'static [AllowedRequest],
     /// The documented interactions, as the JSON that [`interaction::parse`](crate::interaction::parse) reads.
     pub interactions: &'static str,
+    limits: ProviderLimits,
 }
 
 impl Descriptor {
-    /// The built-in base URLs, region by region; none where the settings name the host.
+    /// A provider with this id, name, type and title, which has no hosts yet.
+    pub const fn new(
+        id: &'static str,
+        name: &'static str,
+        provider_type: ProviderType,
+        title: &'static str,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            provider_type,
+            title,
+            destination: Destination::Fixed(&[]),
+            requests: &[],
+            interactions: "[]",
+            limits: ProviderLimits::CAUTIOUS,
+        }
+    }
+
+    /// Sets the provider's own hosts: the main one first, then further regions in the order in which they are asked.
+    pub const fn with_base_urls(mut self, base_urls: &'static [BaseUrl]) -> Self {
+        self.destination = Destination::Fixed(base_urls);
+        self
+    }
+
+    /// Says that the settings name the host and port.
+    pub const fn with_user_supplied_host(mut self) -> Self {
+        self.destination = Destination::UserSupplied;
+        self
+    }
+
+    /// Sets everything that the checks may ask over HTTP.
+    pub const fn with_requests(mut self, requests: &'static [AllowedRequest]) -> Self {
+        self.requests = requests;
+        self
+    }
+
+    /// Sets the documented limits of the provider's hosts; [`ProviderLimits::CAUTIOUS`] unless set. A user-supplied host
+    /// has none.
+    pub const fn with_limits(mut self, limits: ProviderLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the documented interactions, as JSON.
+    pub const fn with_interactions(mut self, interactions: &'static str) -> Self {
+        self.interactions = interactions;
+        self
+    }
+
+    /// The provider's own hosts; none where the settings name the host.
     pub const fn base_urls(&self) -> &'static [BaseUrl] {
         match self.destination {
-            Destination::BuiltIn(base_urls) => base_urls,
-            Destination::NamedBySettings => &[],
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use url::Url;
-
-    use super::*;
-
-    const LIST: AllowedRequest = AllowedRequest::get("/v1/domains/*/state", "a state");
-
-    #[test]
-    fn a_segment_that_could_lead_elsewhere_is_not_covered() {
-        for segment in ["a", "a b", "a/b", "...", ".a", "a..b", "%2e%2e%2f", "%2f", "\u{2024}."] {
-            assert!(LIST.covers("GET", &["v1", "domains", segment, "state"]), "{segment:?}");
-        }
-        for segment in [
-            "", ".", "..", "%2e", "%2E", "%2e%2e", "%2E.", ".%2e", "%2E%2e", ".\t.", "\n..", ".\r",
-            "\t", "a\tb", "a\0", "\u{85}",
-        ] {
-            assert!(!LIST.covers("GET", &["v1", "domains", segment, "state"]), "{segment:?}");
+            Destination::Fixed(base_urls) => base_urls,
+            Destination::UserSupplied => &[],
         }
     }
 
-    proptest! {
-        #[test]
-        fn what_is_covered_stays_one_segment(segment in r"(?:[.%2eE\t\n/?#\\a]|\PC){0,6}") {
-            if LIST.covers("GET", &["v1", "domains", &segment, "state"]) {
-                let mut url = Url::parse("https://api.example.com/prefix").unwrap();
-                url.path_segments_mut().unwrap().extend(["v1", "domains", &segment, "state"]);
-                let segments: Vec<&str> = url.path().split('/').collect();
-                prop_assert_eq!(segments.len(), 6, "{}", url);
-                let decoded = percent_decode(segments[4]);
-                prop_assert_eq!(decoded, segment.into_bytes());
-            }
-        }
+    /// Whether the settings name the host and port.
+    pub const fn has_user_supplied_host(&self) -> bool {
+        matches!(self.destination, Destination::UserSupplied)
     }
 
-    fn percent_decode(text: &str) -> Vec<u8> {
-        let mut parts = text.split('%');
-        let mut decoded = parts.next().unwrap().as_bytes().to_vec();
-        for part in parts {
-            decoded.push(u8::from_str_radix(&part[..2], 16).unwrap());
-            decoded.extend_from_slice(&part.as_bytes()[2..]);
+    /// How often the provider's own hosts may be asked.
+    pub const fn limits(&self) -> ProviderLimits {
+        match self.destination {
+            Destination::Fixed(_) => self.limits,
+            Destination::UserSupplied => ProviderLimits::NONE,
         }
-        decoded
     }
 }

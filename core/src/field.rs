@@ -12,6 +12,22 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+/// A value of the settings together with the name of its field, so that a failure can point at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<T> {
+    /// The name of the settings field.
+    pub name: &'static str,
+    /// Its value.
+    pub value: T,
+}
+
+impl<T> Field<T> {
+    /// The value of the field with this name.
+    pub const fn new(name: &'static str, value: T) -> Self {
+        Self { name, value }
+    }
+}
+
 /// The annotation that finishes the sentence "This must be …" when a value does not match.
 pub(crate) const EXPECTED: &str = "x-expected";
 

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::failure::{Cause, Verdict};
+use crate::cause::{Cause, Verdict};
 
 /// Reads the interactions of a provider. The error says where the JSON breaks the form.
 ///
@@ -64,9 +64,9 @@ pub struct Interaction {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// The configuration key of the base URL that is asked; the first one unless said.
+    /// The configuration key of the base URL that is asked; the first one unless set.
     #[serde(default)]
-    pub region: Option<String>,
+    pub base_url: Option<String>,
     /// What is asked.
     pub request: RequestMatcher,
     /// What is answered.

@@ -1,4 +1,4 @@
-//! The two traits: the one that an author implements, and the one that the registry hands out.
+//! The trait that an author implements, and the trait object that the registry hands out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout_at;
 
 use crate::async_trait;
+use crate::cause::Cause;
 use crate::context::Context;
-use crate::descriptor::{Descriptor, Destination, ProviderLimits};
-use crate::environment::Environment;
-use crate::failure::{Cause, Failure, Problem};
+use crate::descriptor::Descriptor;
+use crate::failure::Failure;
+use crate::finding::Problem;
 use crate::outcome::Outcome;
 use crate::settings::{CheckedSettings, SchemaError, SettingsSchema, SubmittedSettings};
 
@@ -19,19 +20,16 @@ const PANICKED: &str = "the provider crate panicked";
 
 /// What the author of a provider implements, on a unit struct.
 ///
-/// Everything that providers have in common is done around [`validate`](Self::validate): the settings are judged
-/// by their schema, the deadline is kept, a panic is caught, the second region is asked.
+/// The core does around [`validate`](Self::validate) what providers have in common: it validates the settings against
+/// their schema, keeps the deadline, catches a panic, and asks the second region.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
-    /// The shape of `settings`. Its doc comments become the schema's descriptions; a field that is no `Option` is
-    /// one that a check cannot do without.
+    /// The shape of `settings`. Its doc comments become the schema's descriptions; a field that is not an
+    /// `Option` is one that a check needs.
     type Settings: DeserializeOwned + JsonSchema + Send + Sync + 'static;
 
-    /// Who the provider is.
+    /// The provider's identity, hosts, requests, limits and documented interactions.
     const DESCRIPTOR: Descriptor;
-
-    /// How much the provider documents that it may be asked. Of no account where the settings name the host.
-    const LIMITS: ProviderLimits = ProviderLimits::CAUTIOUS;
 
     /// Rules that the schema cannot say, such as the shape of a key that belongs to another product.
     ///
@@ -48,22 +46,26 @@ pub trait Provider: Send + Sync + 'static {
     ) -> Result<Outcome, Failure>;
 }
 
-/// The trait object that the registry hands out. Every [`Provider`] is one; nobody implements it by hand.
+mod sealed {
+    pub trait Sealed {}
+
+    impl<P: super::Provider> Sealed for P {}
+}
+
+/// The trait object that the registry hands out. Every [`Provider`] is one, and nothing else can be.
 #[async_trait]
-pub trait ProviderValidator: Send + Sync {
-    /// Who the provider is.
+pub trait ProviderValidator: sealed::Sealed + Send + Sync {
+    /// The provider's identity, hosts, requests, limits and documented interactions.
     fn descriptor(&self) -> &'static Descriptor;
 
-    /// How much the provider's own hosts may be asked.
-    fn limits(&self) -> ProviderLimits;
-
-    /// The schema of the provider's settings. Generating it takes a while; an [`Environment`] keeps it.
+    /// Generates and compiles the schema of the provider's settings. This takes a while, so the registry does it once.
     fn settings_schema(&self) -> Result<SettingsSchema, SchemaError>;
 
-    /// Judges settings without asking the provider, and names every problem at once.
+    /// Checks settings without asking the provider, and names every problem at once. `schema` is this provider's
+    /// [`settings_schema`](Self::settings_schema).
     fn check_settings(
         &self,
-        environment: &Environment,
+        schema: &SettingsSchema,
         settings: SubmittedSettings,
     ) -> Result<CheckedSettings, Failure>;
 
@@ -81,32 +83,22 @@ impl<P: Provider> ProviderValidator for P {
         const { &P::DESCRIPTOR }
     }
 
-    fn limits(&self) -> ProviderLimits {
-        match P::DESCRIPTOR.destination {
-            Destination::BuiltIn(_) => P::LIMITS,
-            Destination::NamedBySettings => ProviderLimits::NONE,
-        }
-    }
-
     fn settings_schema(&self) -> Result<SettingsSchema, SchemaError> {
         SettingsSchema::of::<P::Settings>(self.descriptor())
     }
 
     fn check_settings(
         &self,
-        environment: &Environment,
+        schema: &SettingsSchema,
         settings: SubmittedSettings,
     ) -> Result<CheckedSettings, Failure> {
         let title = P::DESCRIPTOR.title;
-        let schema = environment.schema_of(self).map_err(|_| {
-            Failure::internal("the settings schema does not compile").complete(title)
-        })?;
-        let judge = || {
-            let settings: P::Settings = schema.read(&settings)?;
+        let check = || {
+            let settings: P::Settings = schema.parse(&settings)?;
             let problems = self.check(&settings);
             if problems.is_empty() { Ok(CheckedSettings::new(settings)) } else { Err(problems) }
         };
-        match catch_unwind(AssertUnwindSafe(judge)) {
+        match catch_unwind(AssertUnwindSafe(check)) {
             Ok(Ok(settings)) => Ok(settings),
             Ok(Err(problems)) => Err(Failure::of_problems(problems).complete(title)),
             Err(_panic) => Err(Failure::internal(PANICKED).complete(title)),
@@ -129,8 +121,8 @@ impl<P: Provider> ProviderValidator for P {
             Err(_elapsed) => Err(Failure::new(Cause::ProviderTimeout)),
         };
         result.map(|outcome| outcome.complete(title)).map_err(|failure| {
-            match (failure.status(), context.last_status()) {
-                (None, Some(status)) => failure.provider_status(status),
+            match (failure.provider_status(), context.last_status()) {
+                (None, Some(status)) => failure.with_provider_status(status),
                 _ => failure,
             }
             .complete(title)
@@ -154,72 +146,4 @@ async fn in_each_region<P: Provider>(
         region = next.next_region();
     }
     settled
-}
-
-/// A provider as `inventory` collects it. Made by [`register_provider!`](crate::register_provider).
-pub struct Registration {
-    validator: &'static dyn ProviderValidator,
-    crate_name: &'static str,
-    version: &'static str,
-}
-
-impl Registration {
-    /// A registration of `validator`, made in the crate `crate_name` of this version.
-    pub const fn new(
-        validator: &'static dyn ProviderValidator,
-        crate_name: &'static str,
-        version: &'static str,
-    ) -> Self {
-        Self { validator, crate_name, version }
-    }
-
-    /// The provider.
-    pub fn validator(&self) -> &'static dyn ProviderValidator {
-        self.validator
-    }
-
-    /// The crate that registered it, for messages.
-    pub fn crate_name(&self) -> &'static str {
-        self.crate_name
-    }
-
-    /// The version of that crate, which is the version of what it publishes.
-    pub fn version(&self) -> &'static str {
-        self.version
-    }
-
-    /// Every registration in this program, in no order. The registry sorts them and judges them.
-    pub fn all() -> impl Iterator<Item = &'static Self> {
-        inventory::iter::<Self>.into_iter()
-    }
-}
-
-impl std::fmt::Debug for Registration {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Registration")
-            .field("descriptor", self.validator.descriptor())
-            .field("crate_name", &self.crate_name)
-            .field("version", &self.version)
-            .finish()
-    }
-}
-
-inventory::collect!(Registration);
-
-/// Registers a provider with every program that its crate is linked into.
-///
-/// One line in the crate, with the provider's unit struct: `register_provider!(SendGrid);`. The program still has
-/// to name the crate once, `use bonafide_sendgrid as _;`, or the linker leaves it out.
-#[macro_export]
-macro_rules! register_provider {
-    ($provider:expr) => {
-        $crate::inventory::submit! {
-            $crate::Registration::new(
-                &$provider,
-                env!("CARGO_PKG_NAME"),
-                env!("CARGO_PKG_VERSION"),
-            )
-        }
-    };
 }

@@ -5,27 +5,23 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bonafide_core::egress::Policy;
-use bonafide_core::{
-    Cause, Context, Descriptor, Destination, Environment, Field, ProviderConfig, ProviderType,
-};
+use bonafide_core::field::Field;
+use bonafide_core::host::{Environment, ProviderConfig};
+use bonafide_core::{Cause, Context, Descriptor, ProviderType};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-static DESCRIPTOR: Descriptor = Descriptor {
-    id: "1",
-    name: "example",
-    provider_type: ProviderType::Email,
-    title: "Example",
-    destination: Destination::NamedBySettings,
-    requests: &[],
-    interactions: "[]",
-};
+static DESCRIPTOR: Descriptor =
+    Descriptor::new("1", "example", ProviderType::Email, "Example").with_user_supplied_host();
 
 fn context(policy: Policy) -> Context {
     let mut config = ProviderConfig::of(&DESCRIPTOR).unwrap();
     config.timeout = Duration::from_secs(5);
-    let environment =
-        Environment::builder().policy(policy).provider(&DESCRIPTOR, config).build().unwrap();
+    let environment = Environment::builder()
+        .with_policy(policy)
+        .with_provider(&DESCRIPTOR, config)
+        .build()
+        .unwrap();
     environment.context(&DESCRIPTOR, Uuid::nil())
 }
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use bonafide_core::egress::Policy;
+use bonafide_core::field::Field;
+use bonafide_core::host::{Environment, NameResolver, ProviderConfig};
 use bonafide_core::{
-    AllowedRequest, BaseUrl, Cause, Context, Descriptor, Destination, Environment, Failure, Field,
-    NameResolver, ProviderConfig, ProviderType, async_trait,
+    AllowedRequest, BaseUrl, Cause, Context, Descriptor, Failure, ProviderType, async_trait,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
@@ -19,25 +20,12 @@ use tokio::runtime::Runtime;
 use url::Url;
 use uuid::Uuid;
 
-static NAMED: Descriptor = Descriptor {
-    id: "1",
-    name: "named",
-    provider_type: ProviderType::Email,
-    title: "Named by settings",
-    destination: Destination::NamedBySettings,
-    requests: &[],
-    interactions: "[]",
-};
+static NAMED: Descriptor = Descriptor::new("1", "named", ProviderType::Email, "Named by settings")
+    .with_user_supplied_host();
 
-static BUILT_IN: Descriptor = Descriptor {
-    id: "2",
-    name: "built-in",
-    provider_type: ProviderType::Sms,
-    title: "Built in",
-    destination: Destination::BuiltIn(&[BaseUrl::main("https://host.example")]),
-    requests: &[AllowedRequest::get("/", "an answer")],
-    interactions: "[]",
-};
+static BUILT_IN: Descriptor = Descriptor::new("2", "built-in", ProviderType::Sms, "Built in")
+    .with_base_urls(&[BaseUrl::main("https://host.example")])
+    .with_requests(&[AllowedRequest::get("/", "an answer")]);
 
 /// A port that settings may not name: to be refused at it, an address must have been let through.
 const FORBIDDEN_PORT: u16 = 22;
@@ -124,12 +112,12 @@ impl NameResolver for Names {
 
 fn environment(policy: &Policy, names: &Arc<Names>, base_url: &str) -> Result<Environment, String> {
     let mut config = ProviderConfig::of(&BUILT_IN).unwrap();
-    config.base_urls = vec![Url::parse(base_url).map_err(|error| error.to_string())?];
+    config.base_urls = vec![Url::parse(base_url).map_err(|error| error.to_string())?.into()];
     Environment::builder()
-        .policy(policy.clone())
-        .resolver(Arc::clone(names) as Arc<dyn NameResolver>)
-        .provider(&NAMED, ProviderConfig::of(&NAMED).unwrap())
-        .provider(&BUILT_IN, config)
+        .with_policy(policy.clone())
+        .with_resolver(Arc::clone(names) as Arc<dyn NameResolver>)
+        .with_provider(&NAMED, ProviderConfig::of(&NAMED).unwrap())
+        .with_provider(&BUILT_IN, config)
         .build()
         .map_err(|error| error.to_string())
 }
@@ -185,12 +173,12 @@ fn the_table_is_large_and_agrees_with_the_registries() {
     for (texts, public) in [(&table.forbidden, false), (&table.allowed, true)] {
         for address in texts.iter().filter_map(|text| text.parse().ok()) {
             assert_eq!(table.is_public(address), public, "{address}");
-            assert_eq!(Policy::default().judge(address).is_ok(), public, "{address}");
+            assert_eq!(Policy::default().check(address).is_ok(), public, "{address}");
         }
     }
     for range in &table.ranges {
         for address in [range.network(), range.broadcast()] {
-            assert!(Policy::default().judge(address).is_err(), "{address} of {range}");
+            assert!(Policy::default().check(address).is_err(), "{address} of {range}");
         }
     }
 }
@@ -219,14 +207,15 @@ async fn a_host_of_the_settings_is_judged_in_every_notation_and_no_resolver_is_a
 fn a_network_of_translated_addresses_leads_only_where_one_may_go() {
     let allow = ["64:ff9b::/96", "2002::/16", "10.1.0.0/16"];
     let policy = Policy::new(allow.map(|network| network.parse().unwrap()).to_vec(), vec![587]);
-    let named =
-        |text: &str, port| policy.judge_named(SocketAddr::new(text.parse().unwrap(), port)).is_ok();
+    let named = |text: &str, port| {
+        policy.check_user_supplied(SocketAddr::new(text.parse().unwrap(), port)).is_ok()
+    };
     for to_the_internet in ["64:ff9b::8.8.8.8", "2002:808:808::1"] {
-        let plain = policy.judge_plain_http(to_the_internet.parse().unwrap());
+        let plain = policy.check_plain_http(to_the_internet.parse().unwrap());
         assert!(named(to_the_internet, 587) && !named(to_the_internet, 22) && plain.is_err());
     }
     for to_the_network in ["64:ff9b::10.1.2.3", "2002:a01:203::1"] {
-        let plain = policy.judge_plain_http(to_the_network.parse().unwrap());
+        let plain = policy.check_plain_http(to_the_network.parse().unwrap());
         assert!(named(to_the_network, 22) && plain.is_ok());
     }
     for to_another in ["64:ff9b::127.0.0.1", "64:ff9b::10.2.0.1", "2002:7f00:1::1", "2002:a02:1::"]
@@ -238,9 +227,9 @@ fn a_network_of_translated_addresses_leads_only_where_one_may_go() {
 #[test]
 fn a_network_of_mapped_addresses_is_the_network_that_it_maps() {
     let policy = Policy::new(vec!["::ffff:10.1.0.0/112".parse().unwrap()], Vec::new());
-    let judge = |address: &str| policy.judge(address.parse().unwrap()).is_ok();
-    assert!(judge("10.1.255.255") && judge("::ffff:10.1.0.0"));
-    assert!(!judge("10.2.0.0") && !judge("10.0.255.255") && !judge("::ffff:10.2.0.0"));
+    let check = |address: &str| policy.check(address.parse().unwrap()).is_ok();
+    assert!(check("10.1.255.255") && check("::ffff:10.1.0.0"));
+    assert!(!check("10.2.0.0") && !check("10.0.255.255") && !check("::ffff:10.2.0.0"));
 }
 
 #[test]
@@ -305,9 +294,9 @@ async fn nothing_arrives_from_any_forbidden_destination() {
             let refused = dial(&dialler, "mail.example", port).await;
             assert_eq!(refused, at(Cause::DestinationForbidden, "host"), "{text}");
             for asker in &askers {
-                let failure = asker.get(&[""]).send().await.unwrap_err();
+                let failure = asker.get([""]).send().await.unwrap_err();
                 assert_eq!(failure.cause(), Cause::ProviderUnavailable, "{text}");
-                let why = failure.remark().unwrap_or_default();
+                let why = failure.note().unwrap_or_default();
                 assert!(
                     why.contains("egress policy"),
                     "{text}: {why} {answer:?} {:?}",
@@ -333,17 +322,17 @@ async fn what_is_allowed_does_arrive() {
     }
     let base_url = format!("http://host.example:{port}");
     let mut config = ProviderConfig::of(&BUILT_IN).unwrap();
-    config.base_urls = vec![Url::parse(&base_url).unwrap()];
+    config.base_urls = vec![Url::parse(&base_url).unwrap().into()];
     // Nobody answers: that somebody connected is all that is to be seen.
     config.timeout = Duration::from_mins(1);
     let environment = Environment::builder()
-        .policy(policy)
-        .resolver(names)
-        .provider(&BUILT_IN, config)
+        .with_policy(policy)
+        .with_resolver(names)
+        .with_provider(&BUILT_IN, config)
         .build()
         .unwrap();
     let asker = environment.context(&BUILT_IN, Uuid::nil());
-    let asking = tokio::spawn(async move { asker.get(&[""]).send().await.map(drop) });
+    let asking = tokio::spawn(async move { asker.get([""]).send().await.map(drop) });
     while !watch.saw_somebody() {
         tokio::task::yield_now().await;
         assert!(!asking.is_finished(), "the request ended before anybody connected");
@@ -497,7 +486,7 @@ fn written(address: u32, parts: usize, radix: [u8; 4], zeros: usize) -> String {
 proptest! {
     #[test]
     fn nothing_special_is_allowed_without_allow(address in any_address()) {
-        prop_assert_eq!(Policy::default().judge(address).is_ok(), TABLE.is_public(address));
+        prop_assert_eq!(Policy::default().check(address).is_ok(), TABLE.is_public(address));
     }
 
     #[test]
@@ -515,12 +504,12 @@ proptest! {
         };
         for address in [centre, near, other] {
             let may = may_be_dialled(address, &allow);
-            prop_assert_eq!(policy.judge(address).is_ok(), may, "{}", address);
-            let named = |port| policy.judge_named(SocketAddr::new(address, port)).is_ok();
+            prop_assert_eq!(policy.check(address).is_ok(), may, "{}", address);
+            let named = |port| policy.check_user_supplied(SocketAddr::new(address, port)).is_ok();
             prop_assert_eq!(named(587), may, "{}", address);
             let listed = allow.iter().any(|network| network.contains(&address.to_canonical()));
             prop_assert!(!named(22) || may && listed, "{}", address);
-            prop_assert!(policy.judge_plain_http(address).is_err() || may && listed, "{}", address);
+            prop_assert!(policy.check_plain_http(address).is_err() || may && listed, "{}", address);
         }
     }
 
@@ -567,6 +556,6 @@ fn a_remark_of_the_egress_policy_names_no_address() {
     let names = Names::answering(&[&[SocketAddr::from(([10, 0, 0, 1], 0))]]);
     let environment = environment(&Policy::default(), &names, "https://host.example").unwrap();
     let asker = environment.context(&BUILT_IN, Uuid::nil());
-    let failure: Failure = RUNTIME.block_on(asker.get(&[""]).send()).unwrap_err();
+    let failure: Failure = RUNTIME.block_on(asker.get([""]).send()).unwrap_err();
     assert!(!format!("{failure:?} {failure}").contains("10.0.0.1"));
 }

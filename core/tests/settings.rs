@@ -1,13 +1,15 @@
 //! What is wrong with settings is found before the provider is asked, all of it at once, and never repeated.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::sync::LazyLock;
+
 use bonafide_core::field::{
     ApiKey, DomainName, EmailAddress, HostName, Password, PhoneNumber, Port, Text,
 };
+use bonafide_core::host::{Environment, ProviderConfig, SettingsSchema, SubmittedSettings};
 use bonafide_core::{
-    Cause, Context, Descriptor, Destination, Environment, Failure, Outcome, Problem, Provider,
-    ProviderConfig, ProviderType, ProviderValidator, SettingsSchema, SubmittedSettings,
-    async_trait,
+    Cause, Context, Descriptor, Failure, Outcome, Problem, Provider, ProviderType,
+    ProviderValidator, async_trait,
 };
 use proptest::prelude::*;
 use schemars::JsonSchema;
@@ -46,20 +48,13 @@ struct Example;
 impl Provider for Example {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "1",
-        name: "example",
-        provider_type: ProviderType::Sms,
-        title: "Example",
-        destination: Destination::NamedBySettings,
-        requests: &[],
-        interactions: "[]",
-    };
+    const DESCRIPTOR: Descriptor =
+        Descriptor::new("1", "example", ProviderType::Sms, "Example").with_user_supplied_host();
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {
         assert!(settings.region != "BREAK", "{:?}", settings.api_key);
         if settings.region == "WRONG" {
-            vec![Problem::new(Cause::WrongCredentialKind).at("region")]
+            vec![Problem::new(Cause::WrongCredentialKind).with_field("region")]
         } else {
             Vec::new()
         }
@@ -74,24 +69,26 @@ impl Provider for Example {
     }
 }
 
+static SCHEMA: LazyLock<SettingsSchema> = LazyLock::new(|| Example.settings_schema().unwrap());
+
 fn environment() -> Environment {
     let mut config = ProviderConfig::of(&Example::DESCRIPTOR).unwrap();
     config.timeout = std::time::Duration::from_millis(20);
     let descriptor: &'static Descriptor = const { &Example::DESCRIPTOR };
-    Environment::builder().provider(descriptor, config).build().unwrap()
+    Environment::builder().with_provider(descriptor, config).build().unwrap()
 }
 
 fn problems(settings: &str) -> Vec<String> {
     let submitted: SubmittedSettings = serde_json::from_str(settings).unwrap();
-    match Example.check_settings(&environment(), submitted) {
+    match Example.check_settings(&SCHEMA, submitted) {
         Ok(_) => Vec::new(),
         Err(failure) => failure
             .problems()
             .iter()
             .map(|problem| {
                 let pointer = problem.pointer().unwrap_or("-");
-                let hint = problem.advice().map(|hint| format!(" [{hint}]")).unwrap_or_default();
-                format!("{} {pointer}: {}{hint}", problem.code(), problem.text())
+                let hint = problem.hint().map(|hint| format!(" [{hint}]")).unwrap_or_default();
+                format!("{} {pointer}: {}{hint}", problem.code(), problem.message())
             })
             .collect(),
     }
@@ -260,7 +257,7 @@ fn a_panic_in_the_authors_own_rules_is_a_failure_of_ours() {
     std::panic::set_hook(Box::new(|_| {}));
     let settings = r#"{"api_key": "canary-1234", "region": "BREAK"}"#;
     let submitted: SubmittedSettings = serde_json::from_str(settings).unwrap();
-    let failure = Example.check_settings(&environment(), submitted).unwrap_err();
+    let failure = Example.check_settings(&SCHEMA, submitted).unwrap_err();
     assert_eq!(failure.cause(), Cause::Internal);
 }
 
@@ -272,7 +269,7 @@ async fn a_panic_and_a_silence_end_without_a_verdict_and_without_the_secret() {
     for (region, cause) in [("PANIC", Cause::Internal), ("SLEEP", Cause::ProviderTimeout)] {
         let settings = format!(r#"{{"api_key": "canary-1234", "region": "{region}"}}"#);
         let submitted: SubmittedSettings = serde_json::from_str(&settings).unwrap();
-        let checked = Example.check_settings(&environment, submitted).unwrap();
+        let checked = Example.check_settings(&SCHEMA, submitted).unwrap();
         assert_eq!(format!("{checked:?}"), "CheckedSettings([withheld])");
         let context = environment.context(&Example::DESCRIPTOR, Uuid::nil());
         let failure = Example.validate_settings(&context, checked).await.unwrap_err();
@@ -339,7 +336,7 @@ proptest! {
         let mut settings = serde_json::Map::new();
         settings.insert(names[field].to_owned(), canary.clone().into());
         settings.insert(stray.clone(), 1.into());
-        let failure = Example.check_settings(&environment(), SubmittedSettings::new(settings)).unwrap_err();
+        let failure = Example.check_settings(&SCHEMA, SubmittedSettings::new(settings)).unwrap_err();
         let shown = format!("{failure:?} {}", serde_json::to_string(failure.problems()).unwrap());
         // A value may by chance be part of a message; with the mark before it, it cannot.
         prop_assert!(!shown.contains('§'), "{} or {} in {}", canary, stray, shown);

@@ -268,7 +268,8 @@ export type Cause =
 export type WarningCode =
   | "sender_unverified"
   | "number_not_in_account"
-  | "account_limited";
+  | "account_limited"
+  | "rights_not_checked";
 
 /** One problem: its cause, its place and the way out. */
 export interface Problem<Code = Cause> {

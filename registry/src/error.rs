@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bonafide_core::Registration;
+use bonafide_core::host::{Registration, SchemaError};
 
 use crate::manifest::NOT_PROVIDERS;
 
@@ -55,6 +55,14 @@ pub enum RegistryError {
         crate_name: &'static str,
         /// What is wrong, and what it must be.
         what: &'static str,
+    },
+    /// A settings type with a hand-written `JsonSchema` that is not a JSON Schema.
+    #[error("the crate `{crate_name}` registers a provider that cannot be used: {source}")]
+    Schema {
+        /// The crate.
+        crate_name: &'static str,
+        /// What is wrong with the schema.
+        source: SchemaError,
     },
 }
 

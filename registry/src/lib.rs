@@ -1,31 +1,30 @@
 #![doc = include_str!("../README.md")]
 
+mod entry;
 mod error;
 mod manifest;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use bonafide_core::{ProviderValidator, Registration};
+use bonafide_core::Descriptor;
+use bonafide_core::host::Registration;
 
+pub use crate::entry::Entry;
 pub use crate::error::{Origin, RegistryError};
 pub use crate::manifest::LIBRARIES;
 
 /// The linked providers, by id.
 #[derive(Clone)]
 pub struct Registry {
-    by_id: HashMap<&'static str, Entry>,
-    in_order: Vec<&'static dyn ProviderValidator>,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    validator: &'static dyn ProviderValidator,
-    version: &'static str,
+    /// In the order of the ids.
+    entries: Vec<Entry>,
+    by_id: HashMap<&'static str, usize>,
 }
 
 impl Registry {
-    /// Gathers every provider that is linked into the program whose manifest this is.
+    /// Gathers every provider that is linked into the program whose manifest this is, and compiles their settings schemas.
     ///
     /// `manifest` is the text of the Cargo.toml of the package that names the providers:
     /// `Registry::collect(include_str!("../Cargo.toml"))`. Every dependency in it that is a provider crate by its name,
@@ -46,7 +45,7 @@ impl Registry {
             .sort_by_key(|registration| (registration.crate_name(), registration.version()));
         let mut crates_by_id = HashMap::new();
         let mut crates_by_name = HashMap::new();
-        let mut by_id = HashMap::new();
+        let mut entries = Vec::new();
         for registration in registrations {
             let second = Origin::from(registration);
             let descriptor = registration.validator().descriptor();
@@ -62,45 +61,49 @@ impl Registry {
             if let Some(first) = crates_by_name.insert(descriptor.name, second) {
                 return Err(RegistryError::DuplicateName { name: descriptor.name, first, second });
             }
-            let entry =
-                Entry { validator: registration.validator(), version: registration.version() };
-            by_id.insert(descriptor.id, entry);
+            let schema = registration.validator().settings_schema().map_err(|source| {
+                RegistryError::Schema { crate_name: second.crate_name, source }
+            })?;
+            entries.push(Entry {
+                provider: registration.validator(),
+                schema: Arc::new(schema),
+                version: registration.version(),
+            });
         }
-        if by_id.is_empty() {
+        if entries.is_empty() {
             return Err(RegistryError::Empty);
         }
-        let mut in_order: Vec<_> = by_id.values().map(|entry| entry.validator).collect();
         // By length first, so that the order is that of the numbers.
-        in_order
-            .sort_by_key(|validator| (validator.descriptor().id.len(), validator.descriptor().id));
-        Ok(Self { by_id, in_order })
+        entries.sort_by_key(|entry| (entry.descriptor().id.len(), entry.descriptor().id));
+        let places = entries.iter().enumerate();
+        let by_id = places.map(|(place, entry)| (entry.descriptor().id, place)).collect();
+        Ok(Self { entries, by_id })
     }
 
     /// The provider with this id.
-    pub fn get(&self, provider_id: &str) -> Option<&'static dyn ProviderValidator> {
-        self.by_id.get(provider_id).map(|entry| entry.validator)
-    }
-
-    /// The version of the crate that brings the provider with this id.
-    pub fn version(&self, provider_id: &str) -> Option<&'static str> {
-        self.by_id.get(provider_id).map(|entry| entry.version)
+    pub fn get(&self, provider_id: &str) -> Option<&Entry> {
+        self.entries.get(*self.by_id.get(provider_id)?)
     }
 
     /// Every provider, in the order of the ids.
-    pub fn iter(&self) -> impl Iterator<Item = &'static dyn ProviderValidator> {
-        self.in_order.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// The descriptor of every provider, in the order of the ids.
+    pub fn descriptors(&self) -> impl Iterator<Item = &'static Descriptor> {
+        self.entries.iter().map(Entry::descriptor)
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let descriptors = self.iter().map(ProviderValidator::descriptor);
-        let names = descriptors.map(|descriptor| (descriptor.id, descriptor.name));
+        let names = self.descriptors().map(|descriptor| (descriptor.id, descriptor.name));
         formatter.debug_map().entries(names).finish()
     }
 }
 
-fn defect(descriptor: &bonafide_core::Descriptor) -> Option<&'static str> {
+fn defect(descriptor: &Descriptor) -> Option<&'static str> {
     let is_id =
         !descriptor.id.is_empty() && descriptor.id.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = descriptor.name.starts_with(|first: char| first.is_ascii_lowercase())
@@ -108,12 +111,9 @@ fn defect(descriptor: &bonafide_core::Descriptor) -> Option<&'static str> {
             .name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    let has_base_url = match descriptor.destination {
-        bonafide_core::Destination::BuiltIn(base_urls) => {
-            base_urls.first().is_some_and(|base_url| base_url.key == "base_url")
-        }
-        bonafide_core::Destination::NamedBySettings => true,
-    };
+    let first = descriptor.base_urls().first();
+    let has_base_url = descriptor.has_user_supplied_host()
+        || first.is_some_and(|base_url| base_url.key == "base_url" && base_url.is_region());
     if !is_id {
         Some("id is not a number: write decimal digits, such as `2000`")
     } else if !is_name {

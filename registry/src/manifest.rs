@@ -3,7 +3,7 @@
 //! A crate that is a dependency and is never named in the source is left out by the linker, and nothing in the finished
 //! program tells that it was wanted. Its manifest does.
 
-use bonafide_core::Registration;
+use bonafide_core::host::Registration;
 use toml::{Table, Value};
 
 use crate::RegistryError;

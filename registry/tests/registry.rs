@@ -1,13 +1,14 @@
 //! The registry's own promises, with providers that exist only here.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use bonafide_core::host::Registration;
 use bonafide_core::{
     BaseUrl, Context, Descriptor, Destination, Failure, Outcome, Provider, ProviderType,
-    Registration, async_trait,
+    async_trait,
 };
-use bonafide_registry::{Registry, RegistryError};
+use bonafide_registry::{Entry, Registry, RegistryError};
 
-const BASE_URLS: &[BaseUrl] = &[BaseUrl { key: "base_url", url: "https://api.example.com" }];
+const BASE_URLS: &[BaseUrl] = &[BaseUrl::main("https://api.example.com")];
 
 macro_rules! provider {
     ($type:ident, $id:literal, $name:literal, $destination:expr) => {
@@ -17,14 +18,10 @@ macro_rules! provider {
         impl Provider for $type {
             type Settings = NoSettings;
 
-            const DESCRIPTOR: Descriptor = Descriptor {
-                id: $id,
-                name: $name,
-                provider_type: ProviderType::Sms,
-                title: $name,
-                destination: $destination,
-                requests: &[],
-                interactions: "[]",
+            const DESCRIPTOR: Descriptor = {
+                let mut descriptor = Descriptor::new($id, $name, ProviderType::Sms, $name);
+                descriptor.destination = $destination;
+                descriptor
             };
 
             async fn validate(&self, _: &Context, _: &NoSettings) -> Result<Outcome, Failure> {
@@ -37,13 +34,13 @@ macro_rules! provider {
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 struct NoSettings {}
 
-provider!(Alpha, "10", "alpha", Destination::BuiltIn(BASE_URLS));
-provider!(Beta, "9", "beta", Destination::NamedBySettings);
-provider!(SameId, "10", "gamma", Destination::BuiltIn(BASE_URLS));
-provider!(SameName, "11", "alpha", Destination::BuiltIn(BASE_URLS));
-provider!(WordAsId, "ten", "delta", Destination::BuiltIn(BASE_URLS));
-provider!(CapitalName, "12", "Delta", Destination::BuiltIn(BASE_URLS));
-provider!(NoBaseUrl, "13", "epsilon", Destination::BuiltIn(&[]));
+provider!(Alpha, "10", "alpha", Destination::Fixed(BASE_URLS));
+provider!(Beta, "9", "beta", Destination::UserSupplied);
+provider!(SameId, "10", "gamma", Destination::Fixed(BASE_URLS));
+provider!(SameName, "11", "alpha", Destination::Fixed(BASE_URLS));
+provider!(WordAsId, "ten", "delta", Destination::Fixed(BASE_URLS));
+provider!(CapitalName, "12", "Delta", Destination::Fixed(BASE_URLS));
+provider!(NoBaseUrl, "13", "epsilon", Destination::Fixed(&[]));
 
 fn registry(registrations: &[Registration]) -> Result<Registry, String> {
     Registry::from_registrations(registrations).map_err(|error| error.to_string())
@@ -59,8 +56,7 @@ fn finds_by_id_and_lists_in_id_order() {
     let ids: Vec<_> = registry.iter().map(|provider| provider.descriptor().id).collect();
     assert_eq!(ids, ["9", "10"]);
     assert_eq!(registry.get("9").map(|provider| provider.descriptor().name), Some("beta"));
-    assert_eq!(registry.version("9"), Some("1.2.3"));
-    assert_eq!(registry.version("11"), None);
+    assert_eq!(registry.get("9").map(Entry::version), Some("1.2.3"));
     assert!(registry.get("").is_none());
     assert!(registry.get("010").is_none());
 }

@@ -1,18 +1,19 @@
-//! The catalogue: which providers there are, and what their settings look like.
+//! The catalogue of providers and their settings.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use bonafide_core::{Cause, Problem, ProviderType, ProviderValidator, SettingsSchema};
+use bonafide_core::host::{FindingExt as _, SettingsSchema};
+use bonafide_core::{Cause, Problem, ProviderType};
+use bonafide_registry::{Entry, Registry};
 use serde::Serialize;
 use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::api::error::ApiError;
 use crate::api::{Api, json_as};
-use crate::check::Checks;
 
 /// Every provider, in the order of the ids.
 #[derive(Debug, Serialize)]
@@ -45,11 +46,10 @@ pub(crate) struct Setting {
 
 impl Catalogue {
     /// The providers of these types, or all where no type is given.
-    pub(crate) fn of(checks: &Checks, types: &[ProviderType]) -> Self {
-        let items: Vec<Item> = checks
-            .registry()
+    pub(crate) fn of(registry: &Registry, types: &[ProviderType]) -> Self {
+        let items: Vec<Item> = registry
             .iter()
-            .map(|validator| Item::of(checks, validator))
+            .map(Item::of)
             .filter(|item| types.is_empty() || types.contains(&item.r#type))
             .collect();
         Self { total: items.len(), items }
@@ -57,16 +57,14 @@ impl Catalogue {
 }
 
 impl Item {
-    fn of(checks: &Checks, validator: &dyn ProviderValidator) -> Self {
-        let descriptor = validator.descriptor();
-        // Every schema was compiled at the start.
-        let settings = checks.environment().schema_of(validator).map(|schema| settings(&schema));
+    fn of(entry: &Entry) -> Self {
+        let descriptor = entry.descriptor();
         Self {
             id: descriptor.id,
             r#type: descriptor.provider_type,
             name: descriptor.name,
             title: descriptor.title,
-            settings: settings.unwrap_or_default(),
+            settings: settings(entry.schema()),
         }
     }
 }
@@ -100,11 +98,11 @@ pub(crate) async fn list(State(api): State<Api>, request: Request) -> Result<Res
     let types = types.ok_or_else(|| {
         let known: Vec<&str> = ProviderType::ALL.iter().map(|known| known.as_str()).collect();
         let problem = Problem::new(Cause::MalformedRequest)
-            .message("There is no provider type of this name.")
-            .with_hint(format!("Known types: `{}`.", known.join("`, `")));
+            .with_message("There is no provider type of this name.")
+            .with_formatted_hint(format!("Known types: `{}`.", known.join("`, `")));
         ApiError::bad_request("The query is not valid.", vec![problem])
     })?;
-    Ok(Json(Catalogue::of(&api.0.checks, &types)).into_response())
+    Ok(Json(Catalogue::of(api.0.checks.registry(), &types)).into_response())
 }
 
 pub(crate) async fn one(
@@ -112,8 +110,7 @@ pub(crate) async fn one(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let validator = find(&api, id, &headers)?;
-    Ok(Json(Item::of(&api.0.checks, validator)).into_response())
+    Ok(Json(Item::of(find(&api, id, &headers)?)).into_response())
 }
 
 pub(crate) async fn schema(
@@ -121,16 +118,15 @@ pub(crate) async fn schema(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let validator = find(&api, id, &headers)?;
-    let schema = api.0.checks.published_schema(validator).map_err(|_| ApiError::internal())?;
-    Ok(json_as("application/schema+json", &schema))
+    let entry = find(&api, id, &headers)?;
+    Ok(json_as("application/schema+json", &entry.published_schema()))
 }
 
-fn find(
-    api: &Api,
+fn find<'a>(
+    api: &'a Api,
     id: Result<Path<String>, PathRejection>,
     headers: &HeaderMap,
-) -> Result<&'static dyn ProviderValidator, ApiError> {
+) -> Result<&'a Entry, ApiError> {
     api.0.accounts.authenticate(headers)?;
     id.ok().and_then(|Path(id)| api.0.checks.registry().get(&id)).ok_or_else(|| {
         ApiError::not_found("No provider has this id; `/v1/hood/providers` lists them.")

@@ -62,8 +62,8 @@ impl ApiError {
     pub(crate) fn internal() -> Self {
         Self::no_verdict(vec![
             Problem::new(Cause::Internal)
-                .message("The request failed for a reason of ours.")
-                .hint("Report it with the trace id."),
+                .with_message("The request failed for a reason of ours.")
+                .with_hint("Report it with the trace id."),
         ])
     }
 

@@ -90,7 +90,7 @@ impl Metrics {
             check_duration.clone(),
         );
         let of_provider = |provider| CheckMetrics::new(provider, &outcomes, &check_duration);
-        let names = checks.registry().iter().map(|validator| validator.descriptor().name);
+        let names = checks.registry().descriptors().map(|descriptor| descriptor.name);
         let checks_of = names.map(|name| (name, of_provider(name))).collect();
         let without_provider = of_provider(NONE);
 

@@ -36,7 +36,7 @@ use crate::check::Checks;
 use crate::config::{Account, Config};
 
 /// The largest body that is read, in bytes.
-pub(crate) const LARGEST_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 /// What the handlers share. Made once; cloning it shares it.
 #[derive(Clone)]
@@ -58,7 +58,6 @@ impl Api {
         config: &Config,
         sandbox: bool,
     ) -> Result<Self, StartError> {
-        checks.warm_up()?;
         let rate_limiter = RateLimiter::new(&config.rate_limit).await?;
         let metrics = Metrics::new(&checks, &rate_limiter);
         let accounts = Accounts::new(config.accounts.clone());

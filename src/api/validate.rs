@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::api::error::{ApiError, whole_seconds};
 use crate::api::rate_limit::{Decision, Quota};
 use crate::api::trace::{Answer, Remarks, TraceId};
-use crate::api::{Api, LARGEST_BODY};
+use crate::api::{Api, MAX_BODY};
 use crate::check::{Caller, NOT_VALID, Report};
 #[cfg(feature = "opentelemetry")]
 use crate::telemetry;
@@ -28,7 +28,7 @@ const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-r
 const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const X_BONAFIDE_WARNINGS: HeaderName = HeaderName::from_static("x-bonafide-warnings");
 /// How much of a refused body is still read, so that a client that is busy writing gets to read the answer.
-const LARGEST_DISCARD: usize = 1024 * 1024;
+const MAX_DISCARD: usize = 1024 * 1024;
 
 /// Answers as a handler of the router.
 pub(crate) async fn handle(
@@ -106,9 +106,9 @@ async fn read<B: Body<Data = Bytes> + Unpin>(
 ) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let announced =
         headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
+    if announced.is_some_and(|length: usize| length > MAX_BODY) {
         discard(body).await;
-        return Err(ApiError::too_large(LARGEST_BODY));
+        return Err(ApiError::too_large(MAX_BODY));
     }
     let body = timeout(patience, collect(body, announced))
         .await
@@ -122,13 +122,13 @@ async fn collect<B: Body<Data = Bytes> + Unpin>(
     announced: Option<usize>,
 ) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     // As much as can come, so that it never moves and leaves secrets behind.
-    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(LARGEST_BODY)));
+    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(MAX_BODY)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| broken_off())?;
         let Ok(chunk) = frame.into_data() else { continue };
-        if read.len() + chunk.len() > LARGEST_BODY {
+        if read.len() + chunk.len() > MAX_BODY {
             discard(body).await;
-            return Err(ApiError::too_large(LARGEST_BODY));
+            return Err(ApiError::too_large(MAX_BODY));
         }
         read.extend_from_slice(&chunk);
     }
@@ -136,13 +136,14 @@ async fn collect<B: Body<Data = Bytes> + Unpin>(
 }
 
 fn broken_off() -> ApiError {
-    let problem = Problem::new(Cause::MalformedRequest).message("The body did not arrive in full.");
+    let problem =
+        Problem::new(Cause::MalformedRequest).with_message("The body did not arrive in full.");
     ApiError::bad_request(NOT_VALID, vec![problem])
 }
 
 async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let read = async {
-        let mut left = LARGEST_DISCARD;
+        let mut left = MAX_DISCARD;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, Bytes::len);
             left = match left.checked_sub(length) {

@@ -11,12 +11,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bonafide_core::{
-    CheckedSettings, Descriptor, Environment, Failure, Outcome, ProviderLimits, ProviderValidator,
-};
+use bonafide_core::host::{CheckedSettings, Environment};
+use bonafide_core::{Descriptor, Failure, Outcome, ProviderLimits, ProviderValidator};
 use bonafide_registry::Registry;
 use futures_util::FutureExt as _;
-use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -80,30 +78,18 @@ pub(crate) enum Caller<'a> {
     Batch,
 }
 
-/// A provider whose settings cannot be judged, found before the first request.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SchemaDefect(String);
-
-impl SchemaDefect {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-}
-
 impl Checks {
     /// Checks that ask each provider as much as `limits` says.
     pub(crate) fn new(
         registry: Registry,
         environment: Environment,
-        limits: impl Fn(&dyn ProviderValidator) -> ProviderLimits,
+        limits: impl Fn(&Descriptor) -> ProviderLimits,
     ) -> Self {
-        let shared = |validator: &'static dyn ProviderValidator| {
-            let descriptor = validator.descriptor();
-            let courtesy = Arc::new(Courtesy::new(descriptor, limits(validator)));
+        let shared = |descriptor: &'static Descriptor| {
+            let courtesy = Arc::new(Courtesy::new(descriptor, limits(descriptor)));
             (descriptor.id, Shared { flights: Flights::default(), courtesy })
         };
-        let providers = registry.iter().map(shared).collect();
+        let providers = registry.descriptors().map(shared).collect();
         Self { registry, environment, keys: Keys::new(), providers: Arc::new(providers) }
     }
 
@@ -117,8 +103,8 @@ impl Checks {
 
     /// What goes on with each provider, in the order of the registry.
     pub(crate) fn activity(&self) -> impl Iterator<Item = Activity> {
-        self.registry.iter().filter_map(|validator| {
-            let Descriptor { id, name, .. } = validator.descriptor();
+        self.registry.descriptors().filter_map(|descriptor| {
+            let Descriptor { id, name, .. } = descriptor;
             let Shared { flights, courtesy } = self.providers.get(id)?;
             Some(Activity {
                 provider: name,
@@ -128,32 +114,6 @@ impl Checks {
                 held: courtesy.held(),
             })
         })
-    }
-
-    /// Compiles every schema, so that the first request does not wait for it and a broken one stops the start.
-    pub(crate) fn warm_up(&self) -> Result<(), SchemaDefect> {
-        for validator in self.registry.iter() {
-            self.environment
-                .schema_of(validator)
-                .map_err(|error| SchemaDefect(error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    /// The schema of a provider's settings, as it is published.
-    pub(crate) fn published_schema(
-        &self,
-        validator: &dyn ProviderValidator,
-    ) -> Result<Value, SchemaDefect> {
-        let schema = self.environment.schema_of(validator);
-        let schema = schema.map_err(|error| SchemaDefect(error.to_string()))?;
-        Ok(schema.published(self.version(validator.descriptor())))
-    }
-
-    /// The version of the crate that brings the provider.
-    pub(crate) fn version(&self, descriptor: &Descriptor) -> &'static str {
-        // Whoever has a descriptor has it from the registry.
-        self.registry.version(descriptor.id).unwrap_or_default()
     }
 
     /// Judges a request body, asks the provider, and reports.
@@ -166,7 +126,7 @@ impl Checks {
         trace_id: Uuid,
     ) -> Report {
         let start = Instant::now();
-        let accepted = match request::read(&body, &self.registry, &self.environment) {
+        let accepted = match request::read(&body, &self.registry) {
             Ok(Accepted { validator, settings, submitted }) => {
                 let provider = validator.descriptor();
                 Ok((validator, settings, self.keys.of(provider.id, caller, submitted)))

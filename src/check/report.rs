@@ -69,9 +69,9 @@ impl Report {
         Self {
             problems: failure.problems().to_vec(),
             message: failure.summary().to_owned(),
-            retry_after: failure.wait(),
-            provider_status: failure.status(),
-            note: failure.remark(),
+            retry_after: failure.retry_after(),
+            provider_status: failure.provider_status(),
+            note: failure.note(),
             ..Self::new(failure.cause().verdict(), provider, trace_id)
         }
     }
@@ -79,7 +79,7 @@ impl Report {
     pub(super) fn held(descriptor: &'static Descriptor, held: Held, trace_id: Uuid) -> Self {
         let problem = held.problem(descriptor);
         Self {
-            message: problem.text().to_owned(),
+            message: problem.message().to_owned(),
             retry_after: Some(held.wait()),
             note: Some(held.note()),
             ..Self::new(problem.code().verdict(), Some(descriptor), trace_id)

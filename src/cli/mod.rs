@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_core::{Environment, ProviderLimits, ProviderValidator};
+use bonafide_core::host::Environment;
 use bonafide_emulator::Sandbox;
 use bonafide_registry::Registry;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -152,8 +152,8 @@ fn dispatch(manifest: &str, command: Command) -> Result<ExitCode, CommandError> 
         Command::Serve(arguments) => block_on(serve::run(arguments, registry)),
         Command::Validate(arguments) => block_on(validate::run(arguments, registry)),
         Command::Batch(arguments) => block_on(batch::run(arguments, registry)),
-        Command::Providers(arguments) => providers::run(&arguments, registry),
-        Command::Schema(command) => schema::run(command, registry),
+        Command::Providers(arguments) => providers::run(&arguments, &registry),
+        Command::Schema(command) => schema::run(command, &registry),
         Command::Token(arguments) => token::run(&arguments),
         Command::NewProvider(arguments) => new_provider::run(&arguments, &registry),
     }
@@ -195,8 +195,8 @@ struct Setup {
 impl Setup {
     /// The checks that the commands run.
     fn checks(&self, registry: Registry) -> Checks {
-        Checks::new(registry, self.environment.clone(), |validator| {
-            self.config.provider_limits(validator, self.sandbox.is_some())
+        Checks::new(registry, self.environment.clone(), |descriptor| {
+            self.config.provider_limits(descriptor, self.sandbox.is_some())
         })
     }
 }
@@ -215,10 +215,8 @@ impl Asking {
             return Ok(Setup { config, environment, sandbox: None });
         }
         let failed = |error| CommandError::Usage(format!("the sandbox cannot be started: {error}"));
-        let sandbox = Sandbox::start(registry.iter().map(ProviderValidator::descriptor))
-            .await
-            .map_err(failed)?
-            .without_record();
+        let sandbox =
+            Sandbox::start(registry.descriptors()).await.map_err(failed)?.without_record();
         let builder = sandbox
             .environment_with(|descriptor, asked| {
                 if let Some(configured) = config.provider(descriptor) {
@@ -229,13 +227,6 @@ impl Asking {
         let environment = config.build(builder)?;
         Ok(Setup { config, environment, sandbox: Some(sandbox) })
     }
-}
-
-/// Checks for commands that ask nobody.
-fn offline(registry: Registry) -> Result<Checks, CommandError> {
-    let environment = Environment::builder().build();
-    let environment = environment.map_err(|error| CommandError::Usage(error.to_string()))?;
-    Ok(Checks::new(registry, environment, |_| ProviderLimits::NONE))
 }
 
 /// Prints to standard output.

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bonafide_core::{ProviderType, ProviderValidator};
+use bonafide_core::ProviderType;
 use bonafide_registry::{LIBRARIES, Registry};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -29,9 +29,9 @@ const MEMBER_MANIFEST: &str = include_str!("new_provider/member.toml.template");
 const OWN_MANIFEST: &str = include_str!("new_provider/own.toml.template");
 
 /// What a package registry takes, 64 characters, less `bonafide-`.
-const LONGEST_NAME: usize = 55;
+const MAX_NAME: usize = 55;
 /// Ids are numbers of nine digits at most.
-const LONGEST_ID: usize = 9;
+const MAX_ID: usize = 9;
 
 /// The words that edition 2024 keeps for itself, in lower case.
 const KEYWORDS: [&str; 51] = [
@@ -132,11 +132,11 @@ fn problem_of_name(name: &str, registry: &Registry) -> Option<String> {
     };
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.split('-').all(is_word)
-        && name.len() <= LONGEST_NAME;
+        && name.len() <= MAX_NAME;
     if !is_name {
         return Some(format!(
             "`{shown}` is no name of a provider: begin with a letter and use lower-case letters and digits, with single \
-             hyphens between words, {LONGEST_NAME} characters at most, such as `acme-mail`"
+             hyphens between words, {MAX_NAME} characters at most, such as `acme-mail`"
         ));
     }
     if KEYWORDS.contains(&name) {
@@ -150,8 +150,7 @@ fn problem_of_name(name: &str, registry: &Registry) -> Option<String> {
              as `{name}-messaging`"
         ));
     }
-    let taken =
-        registry.iter().map(ProviderValidator::descriptor).find(|known| known.name == name)?;
+    let taken = registry.descriptors().find(|known| known.name == name)?;
     Some(format!(
         "the name `{shown}` is taken by the linked provider {} (id `{}`): take another name",
         taken.title, taken.id
@@ -159,12 +158,12 @@ fn problem_of_name(name: &str, registry: &Registry) -> Option<String> {
 }
 
 fn problem_of_id(id: &str, registry: &Registry) -> Option<String> {
-    let is_id = (1..=LONGEST_ID).contains(&id.len())
+    let is_id = (1..=MAX_ID).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_digit())
         && !id.starts_with('0');
     if !is_id {
         return Some(format!(
-            "`{}` is no id of a provider: write 1 to {LONGEST_ID} decimal digits, the first not 0, such as `2000`",
+            "`{}` is no id of a provider: write 1 to {MAX_ID} decimal digits, the first not 0, such as `2000`",
             id.escape_debug()
         ));
     }

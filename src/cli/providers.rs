@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use bonafide_registry::Registry;
 
-use super::{CommandError, Format, offline, pretty, print};
-use crate::StartError;
+use super::{CommandError, Format, pretty, print};
 use crate::api::catalogue::{Catalogue, Setting};
 
 #[derive(clap::Args, Debug)]
@@ -16,10 +15,8 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-pub(super) fn run(arguments: &Arguments, registry: Registry) -> Result<ExitCode, CommandError> {
-    let checks = offline(registry)?;
-    checks.warm_up().map_err(StartError::from)?;
-    let catalogue = Catalogue::of(&checks, &[]);
+pub(super) fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, CommandError> {
+    let catalogue = Catalogue::of(registry, &[]);
     match arguments.format {
         Format::Json => print(&pretty(&catalogue)?)?,
         Format::Text => {

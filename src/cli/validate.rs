@@ -12,7 +12,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{Asking, CommandError, Format, plain, pretty, print};
-use crate::api::{LARGEST_BODY, whole_seconds};
+use crate::api::{MAX_BODY, whole_seconds};
 use crate::check::{Caller, Report, ReportDocument};
 
 #[derive(clap::Args, Debug)]
@@ -63,17 +63,17 @@ fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     };
     let body =
         result.map_err(|error| CommandError::Usage(format!("cannot read {name}: {error}")))?;
-    if body.len() > LARGEST_BODY {
+    if body.len() > MAX_BODY {
         return Err(CommandError::Usage(format!(
-            "{name} is larger than {LARGEST_BODY} bytes, which is the most that a request may have"
+            "{name} is larger than {MAX_BODY} bytes, which is the most that a request may have"
         )));
     }
     Ok(body)
 }
 
 fn read_all(source: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let mut body = Zeroizing::new(Vec::with_capacity(LARGEST_BODY + 1));
-    source.take(LARGEST_BODY as u64 + 1).read_to_end(&mut body)?;
+    let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY + 1));
+    source.take(MAX_BODY as u64 + 1).read_to_end(&mut body)?;
     Ok(body)
 }
 
@@ -98,7 +98,7 @@ fn render_to(text: &mut String, report: &Report, sandbox: bool) -> std::fmt::Res
         }
         None => writeln!(text, "Request: {}", report.verdict)?,
     }
-    let said_below = report.problems.iter().any(|problem| problem.text() == report.message);
+    let said_below = report.problems.iter().any(|problem| problem.message() == report.message);
     if !report.message.is_empty() && !said_below {
         writeln!(text, "{}", report.message)?;
     }
@@ -149,8 +149,8 @@ fn render_findings<C: Copy + std::fmt::Display>(
             Some(pointer) => writeln!(text, "  {} at {pointer}", finding.code())?,
             None => writeln!(text, "  {}", finding.code())?,
         }
-        writeln!(text, "    {}", finding.text())?;
-        if let Some(hint) = finding.advice() {
+        writeln!(text, "    {}", finding.message())?;
+        if let Some(hint) = finding.hint() {
             writeln!(text, "    Hint: {hint}")?;
         }
     }

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bonafide_registry::{Entry, Registry};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::export::{INDEX, json_schemas};
-use crate::check::{Checks, SchemaDefect};
+use super::export::{INDEX, file_name};
 
 /// Every provider of an export, in its order.
 #[derive(Clone, Debug, Default)]
@@ -58,14 +58,20 @@ pub(crate) enum BaselineError {
 
 impl Export {
     /// What an export would write now.
-    pub(crate) fn of(checks: &Checks) -> Result<Self, SchemaDefect> {
-        let mut files = json_schemas(checks)?;
-        let index = files.pop().map(|(_, index)| index).unwrap_or_default();
-        let index: Index =
-            serde_json::from_value(index).map_err(|error| SchemaDefect::new(error.to_string()))?;
-        let schemas = files.into_iter().map(|(_, schema)| schema);
-        let with_schema = |(item, schema)| Exported { schema, ..item };
-        Ok(Self(index.items.into_iter().zip(schemas).map(with_schema).collect()))
+    pub(crate) fn of(registry: &Registry) -> Self {
+        let exported = |entry: &Entry| {
+            let descriptor = entry.descriptor();
+            Exported {
+                id: descriptor.id.to_owned(),
+                provider_type: descriptor.provider_type.to_string(),
+                name: descriptor.name.to_owned(),
+                title: descriptor.title.to_owned(),
+                version: entry.version().to_owned(),
+                file: file_name(descriptor),
+                schema: entry.published_schema(),
+            }
+        };
+        Self(registry.iter().map(exported).collect())
     }
 
     /// Reads an earlier export from its folder.

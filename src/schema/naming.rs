@@ -2,35 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use bonafide_core::ProviderValidator;
-use bonafide_registry::Registry;
+use bonafide_registry::{Entry, Registry};
 
 /// A provider, and what its types begin with in other languages.
-#[derive(Clone)]
-pub(crate) struct Named {
-    pub(crate) validator: &'static dyn ProviderValidator,
+pub(crate) struct Named<'a> {
+    pub(crate) entry: &'a Entry,
     /// Letters and digits, the first a capital letter; no other provider of the registry has it.
     pub(crate) type_name: String,
 }
 
-impl Named {
+impl<'a> Named<'a> {
     /// Every provider in the order of the ids.
-    pub(crate) fn all(registry: &Registry) -> Vec<Self> {
+    pub(crate) fn all(registry: &'a Registry) -> Vec<Self> {
         let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-        for validator in registry.iter() {
-            *uses.entry(type_name(validator.descriptor().name)).or_default() += 1;
+        for descriptor in registry.descriptors() {
+            *uses.entry(type_name(descriptor.name)).or_default() += 1;
         }
         registry
             .iter()
-            .map(|validator| {
-                let descriptor = validator.descriptor();
+            .map(|entry| {
+                let descriptor = entry.descriptor();
                 let mut type_name = type_name(descriptor.name);
                 // Names that differ in their hyphens alone become one; the ids do not.
                 if uses.get(&type_name).is_some_and(|uses| *uses > 1) {
                     type_name.push_str("Id");
                     type_name.push_str(descriptor.id);
                 }
-                Self { validator, type_name }
+                Self { entry, type_name }
             })
             .collect()
     }

@@ -2,34 +2,32 @@
 
 use std::fmt::Write as _;
 
-use bonafide_core::{Cause, ProviderType, SettingsSchema, Verdict, WarningCode};
+use bonafide_core::{Cause, ProviderType, Verdict, WarningCode};
+use bonafide_registry::Registry;
 use serde_json::Value;
 
 use super::Named;
 use crate::api::TITLES;
-use crate::check::{Checks, SchemaDefect};
 
 const HEAD: &str = "// Made by `bonafide schema export --format typescript`. Export it again instead of editing it.\n\n";
 const INTEGRATION: &str = include_str!("typescript/integration.ts.template");
 const ANSWERS: &str = include_str!("typescript/answers.ts.template");
 
 /// The whole file. The same providers make the same text, byte by byte.
-pub(crate) fn document(checks: &Checks) -> Result<String, SchemaDefect> {
-    let providers = Named::all(checks.registry());
+pub(crate) fn document(registry: &Registry) -> String {
+    let providers = Named::all(registry);
     let mut file = String::from(HEAD);
     for provider in &providers {
-        let schema = checks.environment().schema_of(provider.validator);
-        let schema = schema.map_err(|error| SchemaDefect::new(error.to_string()))?;
-        file.push_str(&settings(provider, &schema));
+        file.push_str(&settings(provider));
     }
     file.push_str(&unions(&providers));
     file.push_str(&answers());
-    Ok(file)
+    file
 }
 
-fn settings(provider: &Named, schema: &SettingsSchema) -> String {
+fn settings(provider: &Named<'_>) -> String {
     let name = &provider.type_name;
-    let descriptor = provider.validator.descriptor();
+    let (descriptor, schema) = (provider.entry.descriptor(), provider.entry.schema());
     let title = descriptor.title;
     let mut text = comment(
         "",
@@ -62,13 +60,13 @@ fn settings(provider: &Named, schema: &SettingsSchema) -> String {
     text
 }
 
-fn unions(providers: &[Named]) -> String {
+fn unions(providers: &[Named<'_>]) -> String {
     let requests =
         providers.iter().map(|provider| format!("{}ValidateRequest", provider.type_name));
-    let names = providers.iter().map(|provider| literal(provider.validator.descriptor().name));
+    let names = providers.iter().map(|provider| literal(provider.entry.descriptor().name));
     let mut by_id = String::new();
     for provider in providers {
-        let id = literal(provider.validator.descriptor().id);
+        let id = literal(provider.entry.descriptor().id);
         let _ = writeln!(by_id, "  {id}: {}Settings;", provider.type_name);
     }
     let mut text = String::from(INTEGRATION);

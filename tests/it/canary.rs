@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bonafide_core::{Destination, ProviderValidator};
-use bonafide_registry::Registry;
+use bonafide_core::ProviderValidator;
+use bonafide_registry::{Entry, Registry};
 use bonafide_testkit::emulator::{Authority, Certificate};
 use bonafide_testkit::{Faulty, Secrets, ServerAction, valid_settings};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -259,6 +259,7 @@ impl Setup {
         let providers: Vec<_> = Registry::collect(MANIFEST)
             .unwrap()
             .iter()
+            .map(Entry::provider)
             .filter(|provider| provider.descriptor().name != "fake")
             .collect();
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
@@ -407,9 +408,10 @@ struct Flight<'a> {
 
 impl Flight<'_> {
     async fn ask_everything(&mut self) {
-        match self.provider.descriptor().destination {
-            Destination::BuiltIn(_) => self.ask_at_the_stand().await,
-            Destination::NamedBySettings => self.ask_at_mail_servers().await,
+        if self.provider.descriptor().has_user_supplied_host() {
+            self.ask_at_mail_servers().await;
+        } else {
+            self.ask_at_the_stand().await;
         }
         let mut misplaced = misplaced(self.provider, self.canary);
         for (number, body) in misplaced.iter().enumerate() {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bonafide_core::field::ApiKey;
 use bonafide_core::{
-    BaseUrl, Cause, Context, Descriptor, Destination, ExposeSecret as _, Failure, Outcome,
-    Provider, ProviderType, Warning, WarningCode, async_trait, register_provider,
+    BaseUrl, Cause, Context, Descriptor, ExposeSecret as _, Failure, Outcome, Provider,
+    ProviderType, Warning, WarningCode, async_trait, register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,18 +31,8 @@ struct Settings {
 impl Provider for Fake {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "9000",
-        name: "fake",
-        provider_type: ProviderType::Push,
-        title: "Fake",
-        destination: Destination::BuiltIn(&[BaseUrl {
-            key: "base_url",
-            url: "https://fake.example.com",
-        }]),
-        requests: &[],
-        interactions: "[]",
-    };
+    const DESCRIPTOR: Descriptor = Descriptor::new("9000", "fake", ProviderType::Push, "Fake")
+        .with_base_urls(&[BaseUrl::main("https://fake.example.com")]);
 
     async fn validate(&self, _context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         let key = settings.api_key.expose_secret();
@@ -56,11 +46,11 @@ impl Provider for Fake {
             "panics-with-secret" => panic!("the payload holds {key}"),
             "never-answers" => std::future::pending().await,
             "limited" => Err(Failure::new(Cause::ProviderRateLimited)
-                .retry_after(Some(Duration::from_millis(1500)))
-                .provider_status(429)
-                .note("a remark")),
+                .with_retry_after(Some(Duration::from_millis(1500)))
+                .with_provider_status(429)
+                .with_note("a remark")),
             code => Err(Failure::new(Cause::from_code(code).unwrap_or(Cause::InvalidCredentials))
-                .at("api_key")),
+                .with_field("api_key")),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use bonafide_core::interaction::{self, Expected, Interaction, ResponseStub, Smtp};
-use bonafide_core::{Cause, ProviderValidator, WarningCode};
-use bonafide_registry::Registry;
+use bonafide_core::{Cause, Verdict, WarningCode};
+use bonafide_registry::{Entry, Registry};
 use serde_json::Value;
 
 use crate::cli::bonafide;
@@ -43,7 +43,8 @@ fn causes() {
          | code | HTTP | verdict | meaning |\n|---|---|---|---|\n",
     );
     for cause in Cause::ALL {
-        let (status, verdict, meaning) = (cause.http_status(), cause.verdict(), cause.meaning());
+        let (verdict, meaning) = (cause.verdict(), cause.meaning());
+        let status = if verdict == Verdict::Rejected { 400 } else { 500 };
         writeln!(page, "| `{cause}` | {status} | {verdict} | {meaning} |").unwrap();
     }
     page.push_str(
@@ -92,7 +93,7 @@ fn schemas() {
     assert_eq!(names(&committed), names(folder.path()), "docs/schemas holds what nobody exports");
 }
 
-fn page(provider: &dyn ProviderValidator) -> String {
+fn page(provider: &Entry) -> String {
     let descriptor = provider.descriptor();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join(format!("plugins/{}/README.md", descriptor.name));
@@ -101,7 +102,7 @@ fn page(provider: &dyn ProviderValidator) -> String {
     let mut page = format!("# {}\n\n<!-- Made by `just refresh`. -->\n{body}\n", descriptor.title);
 
     page.push_str("## Settings\n\n| field | what | to validate | to save |\n|---|---|---|---|\n");
-    let schema = provider.settings_schema().unwrap();
+    let schema = provider.schema();
     let yes = |needed| if needed { "needed" } else { "" };
     for (field, property) in schema.fields() {
         let description = property["description"].as_str().unwrap_or_default();
@@ -111,7 +112,7 @@ fn page(provider: &dyn ProviderValidator) -> String {
     }
 
     page.push_str(
-        "\n## Documented interactions\n\nWhat the provider answers, and what we conclude. The tests play these, and so does the sandbox, \
+        "\n## Documented interactions\n\nWhat the provider answers, and the verdict that follows. The tests replay these, and so does the sandbox, \
          for the settings that stand beside each.\n",
     );
     for interaction in interaction::parse(descriptor.interactions).unwrap() {
@@ -123,10 +124,10 @@ fn page(provider: &dyn ProviderValidator) -> String {
 fn section(page: &mut String, interaction: &Interaction) {
     writeln!(page, "\n### {}\n", interaction.title).unwrap();
     for step in &interaction.steps {
-        let region =
-            step.region.as_ref().map(|region| format!(" of `{region}`")).unwrap_or_default();
+        let base_url = step.base_url.as_ref();
+        let base_url = base_url.map(|key| format!(" of `{key}`")).unwrap_or_default();
         let (method, path) = (&step.request.method, &step.request.path);
-        writeln!(page, "- `{method} {path}`{region} is answered {}", answer(&step.response))
+        writeln!(page, "- `{method} {path}`{base_url} is answered {}", answer(&step.response))
             .unwrap();
     }
     if let Some(smtp) = &interaction.smtp {

@@ -200,10 +200,7 @@ fn in_our_workspace_it_is_a_plugin_like_the_others() {
     let source = fs::read_to_string(crate_folder.join("src/lib.rs")).unwrap();
     for part in [
         "pub struct AcmeMail;",
-        "id: \"2000\"",
-        "name: \"acme-mail\"",
-        "title: \"Acme Mail\"",
-        "ProviderType::Push",
+        "Descriptor::new(\"2000\", \"acme-mail\", ProviderType::Push, \"Acme Mail\")",
     ] {
         assert!(source.contains(part), "{part}");
     }

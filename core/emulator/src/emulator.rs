@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bonafide_core::Descriptor;
+use bonafide_core::host::Route;
 use bonafide_core::interaction::{self, Interaction};
-use bonafide_core::{Descriptor, Destination, Route};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -63,18 +64,19 @@ impl Emulator {
         let mut listeners = JoinSet::new();
         let mut base_urls = Vec::new();
         let api = Arc::new(Api::new(descriptor, &interactions, Arc::clone(&record), down.clone())?);
-        for region in 0..descriptor.base_urls().len() {
+        for index in 0..descriptor.base_urls().len() {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             base_urls.push(base_url(listener.local_addr()?, descriptor)?);
             let api = Arc::clone(&api);
-            let serve_connection = move |stream| Arc::clone(&api).serve_connection(region, stream);
+            let serve_connection = move |stream| Arc::clone(&api).serve_connection(index, stream);
             listeners.spawn(serve(listener, Arc::clone(&record), down.clone(), serve_connection));
         }
-        let mail = match descriptor.destination {
-            Destination::BuiltIn(_) => None,
-            Destination::NamedBySettings => Some(Arc::new(
-                MailRoutes::start(&interactions, authority, &record, &down, &mut listeners).await?,
-            )),
+        let mail = if descriptor.has_user_supplied_host() {
+            let routes =
+                MailRoutes::start(&interactions, authority, &record, &down, &mut listeners).await?;
+            Some(Arc::new(routes))
+        } else {
+            None
         };
         tracing::debug!(
             provider = descriptor.name,
@@ -90,7 +92,7 @@ impl Emulator {
         self.descriptor
     }
 
-    /// Where it is replayed, region by region; empty where the settings name the host.
+    /// Where it is replayed, one for each base URL of the descriptor; empty where the settings name the host.
     pub fn base_urls(&self) -> &[Url] {
         &self.base_urls
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bonafide_core::EnvironmentError;
+use bonafide_core::host::EnvironmentError;
 use bonafide_core::interaction::InteractionError;
 
 /// Why an emulator cannot be started.

@@ -34,7 +34,7 @@ const STOP: &str = "/__sandbox__/stop";
 
 /// The HTTP interactions of a provider, in the order in which they are tried.
 pub(crate) struct Api {
-    regions: Vec<&'static str>,
+    base_urls: Vec<&'static str>,
     steps: Vec<Prepared>,
     record: Arc<Record>,
     down: Down,
@@ -44,7 +44,7 @@ pub(crate) struct Api {
 struct Prepared {
     interaction: String,
     step: usize,
-    region: usize,
+    base_url: usize,
     method: String,
     /// The segments of the path, decoded; `None` stands for any.
     path: Vec<Option<Vec<u8>>>,
@@ -101,14 +101,14 @@ impl Api {
         record: Arc<Record>,
         down: Down,
     ) -> Result<Self, EmulatorError> {
-        let regions: Vec<&'static str> =
+        let base_urls: Vec<&'static str> =
             descriptor.base_urls().iter().map(|base_url| base_url.key).collect();
         let mut steps = Vec::new();
         let (otherwise, named): (Vec<_>, Vec<_>) =
             interactions.iter().partition(|interaction| interaction.fallback);
         for interaction in named.into_iter().chain(otherwise) {
             for (index, step) in interaction.steps.iter().enumerate() {
-                let prepared = Prepared::new(interaction, index, step, &regions);
+                let prepared = Prepared::new(interaction, index, step, &base_urls);
                 steps.push(prepared.map_err(|reason| EmulatorError::Unplayable {
                     provider: descriptor.name,
                     interaction: interaction.name.clone(),
@@ -116,13 +116,13 @@ impl Api {
                 })?);
             }
         }
-        Ok(Self { regions, steps, record, down })
+        Ok(Self { base_urls, steps, record, down })
     }
 
-    /// Serves one connection to a region.
-    pub(crate) async fn serve_connection(self: Arc<Self>, region: usize, stream: TcpStream) {
+    /// Serves one connection to a base URL.
+    pub(crate) async fn serve_connection(self: Arc<Self>, base_url: usize, stream: TcpStream) {
         let told_to_stop = AtomicBool::new(false);
-        let service = service_fn(|request| self.answer(region, request, &told_to_stop));
+        let service = service_fn(|request| self.answer(base_url, request, &told_to_stop));
         let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         if let Err(error) = served {
             tracing::debug!(%error, "a connection to the emulator broke off");
@@ -134,31 +134,31 @@ impl Api {
 
     async fn answer(
         &self,
-        region: usize,
+        base_url: usize,
         request: Request<Incoming>,
         told_to_stop: &AtomicBool,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let (parts, body) = request.into_parts();
-        if region == 0 && parts.method == Method::POST && parts.uri.path() == STOP {
+        if base_url == 0 && parts.method == Method::POST && parts.uri.path() == STOP {
             told_to_stop.store(true, Ordering::Relaxed);
             let mut answer = bare(StatusCode::NO_CONTENT);
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             return Ok(answer);
         }
         Ok(match Limited::new(body, BODY_LIMIT).collect().await {
-            Ok(body) => self.find(region, &parts, &body.to_bytes()),
+            Ok(body) => self.find(base_url, &parts, &body.to_bytes()),
             Err(_) => bare(StatusCode::PAYLOAD_TOO_LARGE),
         })
     }
 
-    fn find(&self, region: usize, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+    fn find(&self, base_url: usize, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
         let query: Vec<(String, String)> =
             form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
                 .into_owned()
                 .collect();
-        let key = self.regions.get(region).copied().unwrap_or_default();
+        let key = self.base_urls.get(base_url).copied().unwrap_or_default();
         let mut recorded = RecordedRequest {
-            region: key,
+            base_url: key,
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             query: query.clone(),
@@ -170,7 +170,7 @@ impl Api {
         let incoming = Asking::new(parts, &query, body);
         let mut nearest: Option<(Difference, &Prepared)> = None;
         let mut answer = None;
-        for step in self.steps.iter().filter(|step| step.region == region) {
+        for step in self.steps.iter().filter(|step| step.base_url == base_url) {
             match step.difference(&incoming) {
                 None => {
                     answer = Some(step);
@@ -198,7 +198,7 @@ impl Api {
                 None => format!("no step is for `{key}`"),
             };
             // The path and the query may hold a secret.
-            tracing::debug!(method = %parts.method, region = key, "no interaction matches: {missed_by}");
+            tracing::debug!(method = %parts.method, base_url = key, "no interaction matches: {missed_by}");
             recorded.missed_by = Some(missed_by);
             bare(StatusCode::NOT_FOUND)
         };
@@ -242,11 +242,11 @@ impl Prepared {
         interaction: &Interaction,
         index: usize,
         step: &Step,
-        regions: &[&'static str],
+        base_urls: &[&'static str],
     ) -> Result<Self, String> {
-        let region = match &step.region {
+        let base_url = match &step.base_url {
             None => 0,
-            Some(key) => regions
+            Some(key) => base_urls
                 .iter()
                 .position(|known| known == key)
                 .ok_or_else(|| format!("`{key}` is not the key of a base URL of the provider"))?,
@@ -268,7 +268,7 @@ impl Prepared {
         Ok(Self {
             interaction: interaction.name.clone(),
             step: index,
-            region,
+            base_url,
             method: method.clone(),
             path: segments(path).map(segment).collect(),
             query: pairs(query),

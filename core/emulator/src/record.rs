@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[non_exhaustive]
 pub struct RecordedRequest {
     /// The configuration key of the base URL that was asked.
-    pub region: &'static str,
+    pub base_url: &'static str,
     /// The method.
     pub method: String,
     /// The path, as it was sent.
@@ -32,7 +32,7 @@ impl fmt::Debug for RecordedRequest {
         let query: Vec<&str> = self.query.iter().map(|(name, _)| name.as_str()).collect();
         formatter
             .debug_struct("RecordedRequest")
-            .field("region", &self.region)
+            .field("base_url", &self.base_url)
             .field("method", &self.method)
             .field("query", &query)
             .field("header_names", &self.header_names)

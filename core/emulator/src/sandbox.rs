@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bonafide_core::Descriptor;
 use bonafide_core::egress::{MAIL_PORTS, Policy};
-use bonafide_core::{Descriptor, Environment, EnvironmentBuilder, ProviderConfig, Route};
+use bonafide_core::host::{Environment, EnvironmentBuilder, ProviderConfig, Route};
 use ipnet::IpNet;
 
 use crate::authority::Authority;
@@ -90,18 +91,18 @@ impl Sandbox {
     ) -> Result<EnvironmentBuilder, EmulatorError> {
         let loopback = IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let mut builder = Environment::builder()
-            .policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
-            .extra_ca(self.authority.pem().as_bytes().to_vec());
+            .with_policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
+            .with_extra_ca(self.authority.pem().as_bytes().to_vec());
         for emulator in &self.emulators {
             let descriptor = emulator.descriptor();
             let mut config = ProviderConfig::of(descriptor)?;
             change(descriptor, &mut config);
-            config.base_urls = emulator.base_urls().to_vec();
-            builder = builder.provider(descriptor, config);
+            config.base_urls = emulator.base_urls().iter().cloned().map(Into::into).collect();
+            builder = builder.with_provider(descriptor, config);
         }
         let mail: Vec<Arc<MailRoutes>> =
             self.emulators.iter().filter_map(|emulator| emulator.mail().cloned()).collect();
-        Ok(builder.route(combined(mail)))
+        Ok(builder.with_route(combined(mail)))
     }
 }
 

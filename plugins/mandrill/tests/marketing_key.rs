@@ -1,14 +1,15 @@
 //! A key of the sister product is known by its form.
 
-use bonafide_core::{Cause, Environment, ProviderValidator, SubmittedSettings};
+use bonafide_core::host::SubmittedSettings;
+use bonafide_core::{Cause, ProviderValidator};
 use bonafide_mandrill::Mandrill;
 
 #[test]
 fn a_marketing_key_is_32_hexadecimal_digits_and_a_data_centre() {
-    let environment = Environment::builder().build().unwrap();
+    let schema = Mandrill.settings_schema().unwrap();
     let cause = |key: &str| {
         let settings = [("api_key".to_owned(), key.into())].into_iter().collect();
-        let checked = Mandrill.check_settings(&environment, SubmittedSettings::new(settings));
+        let checked = Mandrill.check_settings(&schema, SubmittedSettings::new(settings));
         checked.err().map(|failure| failure.cause())
     };
     let digits = "0123456789abcdefABCDEF0123456789";

@@ -23,44 +23,39 @@ pub struct Settings {
 impl Provider for Mitto {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "1004",
-        name: "mitto",
-        provider_type: ProviderType::Sms,
-        title: "Mitto",
-        destination: Destination::BuiltIn(&[BaseUrl::main("https://rest.mittoapi.net")]),
-        requests: &[AllowedRequest::post(
+    const DESCRIPTOR: Descriptor = Descriptor::new("1004", "mitto", ProviderType::Sms, "Mitto")
+        .with_base_urls(&[BaseUrl::main("https://rest.mittoapi.net")])
+        .with_requests(&[AllowedRequest::post(
             "/sms",
             "a dry run, with `test`: nothing is delivered or charged: https://docs.mitto.ch/sms-use-cases",
-        )],
-        interactions: include_str!("../interactions.json"),
-    };
+        )])
+        .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         // `test` makes it a dry run; the number is one that nobody can have.
         let from = settings.sender_name.as_deref().unwrap_or("Bonafide");
         let dry_run = json!({"from": from, "to": "15555550100", "text": "check", "test": true});
-        let request = context.post(&["sms"]).secret_header("X-Mitto-API-Key", &settings.api_key);
-        let answer = request.json(&dry_run).send().await?;
-        Err(match answer.refusal::<i64>("/responseCode") {
-            (200..=299, Some(0)) if answer.at("/test") == Some(true) => return Ok(Outcome::valid()),
+        let request = context.post(["sms"]).secret_header("X-Mitto-API-Key", &settings.api_key);
+        let response = request.json(&dry_run).send().await?;
+        Err(match response.error_code::<i64>("/responseCode") {
+            (200..=299, Some(0)) if response.at("/test") == Some(true) => return Ok(Outcome::valid()),
             (200..=299, Some(0)) => {
-                Failure::unexpected_response().note("Mitto does not say that the dry run was one")
+                Failure::unexpected_response().with_note("Mitto does not say that the dry run was one")
             }
             (200..=299 | 400, Some(5 | 6)) if settings.sender_name.is_some() => {
                 Failure::invalid_settings("sender_name")
-                    .hint("Use 3 to 11 letters and digits, or 3 to 14 digits.")
+                    .with_hint("Use 3 to 11 letters and digits, or 3 to 14 digits.")
             }
             // What is refused is the number or the sender name of ours, and the key was read before them.
             (200..=299 | 400, Some(5..=8)) => return Ok(Outcome::valid()),
             (200..=299 | 400, Some(2..=4)) => Failure::internal("Mitto does not understand the dry run"),
             (200..=299 | 400, Some(1)) => Failure::provider_unavailable(),
             // Mitto documents no body for its refusals, so the status counts.
-            (401, _) if !answer.is_foreign() => Failure::invalid_credentials("api_key")
-                .hint("Check the key. Mitto may answer the same to an address that is not on the account's list of callers."),
-            (403, _) if !answer.is_foreign() => Failure::insufficient_permission("api_key")
-                .hint("Ask Mitto to add our address to the account's list of callers, or to enable SMS for the key."),
-            _ => answer.no_verdict(),
+            (401, _) if !response.is_from_intermediary() => Failure::invalid_credentials("api_key")
+                .with_hint("Check the key. Mitto may answer the same to an address that is not on the account's list of callers."),
+            (403, _) if !response.is_from_intermediary() => Failure::insufficient_permission("api_key")
+                .with_hint("Ask Mitto to add our address to the account's list of callers, or to enable SMS for the key."),
+            _ => response.inconclusive(),
         })
     }
 }

@@ -32,16 +32,12 @@ struct Identity {
 impl Provider for SendGrid {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "1003",
-        name: "sendgrid",
-        provider_type: ProviderType::Email,
-        title: "SendGrid",
-        destination: Destination::BuiltIn(&[
+    const DESCRIPTOR: Descriptor = Descriptor::new("1003", "sendgrid", ProviderType::Email, "SendGrid")
+        .with_base_urls(&[
             BaseUrl::main("https://api.sendgrid.com"),
             BaseUrl::region("eu_base_url", "https://api.eu.sendgrid.com"),
-        ]),
-        requests: &[
+        ])
+        .with_requests(&[
             AllowedRequest::get(
                 "/v3/scopes",
                 "lists the scopes of the key that asks: https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions",
@@ -54,44 +50,43 @@ impl Provider for SendGrid {
                 "/v3/verified_senders",
                 "lists senders: https://www.twilio.com/docs/sendgrid/api-reference/sender-verification/get-all-verified-senders",
             ),
-        ],
-        interactions: include_str!("../interactions.json"),
-    };
+        ])
+        .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
-        let answer = context.get(&["v3", "scopes"]).bearer(&settings.api_key).send().await?;
-        if answer.status() == 200 {
-            return if answer
+        let response = context.get(["v3", "scopes"]).bearer_auth(&settings.api_key).send().await?;
+        if response.status() == 200 {
+            return if response
                 .list::<JsonStr<'_>>("/scopes")?
                 .iter()
                 .any(|scope| scope == "mail.send")
             {
                 Ok(outcome(context, settings).await)
             } else {
-                Err(Failure::insufficient_permission("api_key").hint(
+                Err(Failure::insufficient_permission("api_key").with_hint(
                     "Give the key the scope `mail.send`: Mail Send, Full Access, in its permissions.",
                 ))
             };
         }
-        let (status, message) = answer.refusal::<String>("/errors/0/message");
+        let (status, message) = response.error_code::<String>("/errors/0/message");
         Err(match (status, message.as_deref()) {
             (401, Some("Maximum credits exceeded")) => Failure::insufficient_permission("api_key")
-                .hint("The account has no credits left to send with: see its plan."),
+                .with_hint("The account has no credits left to send with: see its plan."),
             (401, Some("Authenticated user is not authorized to send mail")) => {
-                Failure::insufficient_permission("api_key").hint("Ask SendGrid why the account may not send.")
+                Failure::insufficient_permission("api_key").with_hint("Ask SendGrid why the account may not send.")
             }
             (401, Some(_)) => Failure::invalid_credentials("api_key")
-                .hint("Create a new key in Settings, API Keys: SendGrid shows a key only once.")
+                .with_hint("Create a new key in Settings, API Keys: SendGrid shows a key only once.")
                 .or_other_region(),
-            (403, Some(_)) => Failure::insufficient_permission("api_key").hint(
+            (403, Some(_)) => Failure::insufficient_permission("api_key").with_hint(
                 "Either the key lacks a scope, or IP Access Management does not know our address, or SendGrid blocks for a while after bad requests.",
             ),
             (451, Some(_)) => Failure::invalid_settings("api_key")
-                .message("SendGrid does not serve this key in this region.")
-                .hint("Use a key of the region that the account belongs to.")
+                .with_message("SendGrid does not serve this key in this region.")
+                .with_hint("Use a key of the region that the account belongs to.")
                 .or_other_region(),
             (404 | 406, Some(_)) => Failure::internal("SendGrid does not know the request"),
-            _ => answer.no_verdict(),
+            _ => response.inconclusive(),
         })
     }
 }
@@ -99,8 +94,9 @@ impl Provider for SendGrid {
 /// A pass, with a warning where SendGrid has verified neither the sender's domain nor its address.
 async fn outcome(context: &Context, settings: &Settings) -> Outcome {
     let Some(sender) = &settings.sender.default_sender_email else { return Outcome::valid() };
-    let warning = Warning::sender_unverified("default_sender_email")
-        .hint("Authenticate its domain or verify the address: Settings, Sender Authentication.");
+    let warning = Warning::sender_unverified("default_sender_email").with_hint(
+        "Authenticate its domain or verify the address: Settings, Sender Authentication.",
+    );
     context.warn_unless(is_verified(context, &settings.api_key, sender), warning).await
 }
 
@@ -113,13 +109,13 @@ async fn is_verified(
     let verified = |identity: &Identity, name: &str| {
         identity.valid && identity.domain.eq_ignore_ascii_case(name)
     };
-    let domains = context.get(&["v3", "whitelabel", "domains"]).query("domain", sender.domain());
-    let domains: Vec<Identity> = domains.bearer(key).send().await?.list("")?;
+    let domains = context.get(["v3", "whitelabel", "domains"]).query("domain", sender.domain());
+    let domains: Vec<Identity> = domains.bearer_auth(key).send().await?.list("")?;
     if domains.iter().any(|domain| verified(domain, sender.domain())) {
         return Ok(true);
     }
-    let senders = context.get(&["v3", "verified_senders"]).query("limit", "1000");
-    let senders: Vec<Identity> = senders.bearer(key).send().await?.list("/results")?;
+    let senders = context.get(["v3", "verified_senders"]).query("limit", "1000");
+    let senders: Vec<Identity> = senders.bearer_auth(key).send().await?.list("/results")?;
     // A full page may go on, so it proves nothing about a sender that it lacks.
     Ok(senders.len() >= 1000 || senders.iter().any(|known| verified(known, sender.as_str())))
 }

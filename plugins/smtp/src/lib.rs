@@ -3,10 +3,10 @@
 mod dialogue;
 mod reply;
 
-use bonafide_core::field::{EmailAddress, HostName, Password, Port, Text};
+use bonafide_core::field::{EmailAddress, Field, HostName, Password, Port, Text};
 use bonafide_core::{
-    Context, Descriptor, Destination, ExposeSecret, Failure, Field, Outcome, Provider,
-    ProviderType, async_trait, register_provider,
+    Context, Descriptor, ExposeSecret, Failure, Outcome, Provider, ProviderType, async_trait,
+    register_provider,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,15 +54,10 @@ pub(crate) mod field {
 impl Provider for Smtp {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "1001",
-        name: "smtp",
-        provider_type: ProviderType::Email,
-        title: "Custom SMTP",
-        destination: Destination::NamedBySettings,
-        requests: &[],
-        interactions: include_str!("../interactions.json"),
-    };
+    const DESCRIPTOR: Descriptor =
+        Descriptor::new("1001", "smtp", ProviderType::Email, "Custom SMTP")
+            .with_user_supplied_host()
+            .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         let host = Field::new(field::HOST, settings.sending_domain.as_str());

@@ -33,10 +33,10 @@ impl Code {
     /// The meaning of a reply that says "not now".
     fn transient(&self) -> Failure {
         match (self.basic, self.detail()) {
-            (421, Some((7, _))) => Failure::new(Cause::ProviderRateLimited).hint(
+            (421, Some((7, _))) => Failure::new(Cause::ProviderRateLimited).with_hint(
                 "The server asks to be left alone for a while: too many connections or logins.",
             ),
-            _ => Failure::provider_unavailable().message(
+            _ => Failure::provider_unavailable().with_message(
                 "The server says that it cannot do this at the moment, so there is no verdict.",
             ),
         }
@@ -49,11 +49,11 @@ pub(crate) fn to_greeting(reply: &Response) -> Failure {
     let failure = if code.is_transient() {
         code.transient()
     } else {
-        Failure::connection_failed(HOST).message("The server turns us away before any login.").hint(
+        Failure::connection_failed(HOST).with_message("The server turns us away before any login.").with_hint(
             "It may refuse the address that this service connects from, or take no mail at all.",
         )
     };
-    failure.provider_status(code.basic)
+    failure.with_provider_status(code.basic)
 }
 
 /// A refusal of `STARTTLS`.
@@ -63,10 +63,10 @@ pub(crate) fn to_starttls(reply: &Response) -> Failure {
         code.transient()
     } else {
         Failure::connection_failed(PORT)
-            .message("The server offers STARTTLS and then refuses it, and a password must not travel in clear.")
-            .hint("Use 465, where TLS begins with the first byte, if the server has it.")
+            .with_message("The server offers STARTTLS and then refuses it, and a password must not travel in clear.")
+            .with_hint("Use 465, where TLS begins with the first byte, if the server has it.")
     };
-    failure.provider_status(code.basic)
+    failure.with_provider_status(code.basic)
 }
 
 /// A login that did not succeed.
@@ -74,36 +74,38 @@ pub(crate) fn to_auth(reply: &Response, password: &str) -> Failure {
     let code = Code::of(reply);
     let failure = match (code.basic, code.detail()) {
         (432, _) | (_, Some((7, 12))) => Failure::insufficient_permission(PASSWORD)
-            .message("The server wants the password to be set anew before it accepts a login.")
-            .hint("Log in by hand once, as the server's provider describes it."),
+            .with_message("The server wants the password to be set anew before it accepts a login.")
+            .with_hint("Log in by hand once, as the server's provider describes it."),
         _ if code.is_transient() => code.transient(),
         (_, Some((7, 139))) => Failure::insufficient_permission(PASSWORD)
-            .message("Logging in by password is switched off for this mailbox or its organisation.")
-            .hint("An administrator must enable authenticated SMTP for the mailbox."),
+            .with_message(
+                "Logging in by password is switched off for this mailbox or its organisation.",
+            )
+            .with_hint("An administrator must enable authenticated SMTP for the mailbox."),
         (534, _) | (_, Some((7, 9))) => Failure::wrong_credential_kind(PASSWORD)
-            .message("The server does not accept this kind of password.")
-            .hint("Create a password for applications in the account's security settings."),
+            .with_message("The server does not accept this kind of password.")
+            .with_hint("Create a password for applications in the account's security settings."),
         (535, _) | (_, Some((7, 3 | 8))) => {
             let failure = Failure::invalid_credentials(PASSWORD);
             if password.trim() == password {
-                failure.hint("Check the user name and the password; many servers want the whole e-mail address as the name.")
+                failure.with_hint("Check the user name and the password; many servers want the whole e-mail address as the name.")
             } else {
-                failure.hint("The password begins or ends with white space, which is sent as it is: check that it belongs there.")
+                failure.with_hint("The password begins or ends with white space, which is sent as it is: check that it belongs there.")
             }
         }
         (530 | 538, _) => Failure::connection_failed(PORT)
-            .message("The server wants another kind of encryption before a login."),
+            .with_message("The server wants another kind of encryption before a login."),
         (502..=504, _) => Failure::connection_failed(PORT)
-            .message("The server does not accept a login here.")
-            .hint("Use the port for submissions, 587 or 465."),
-        (521, _) => Failure::connection_failed(HOST).message("The server takes no mail."),
+            .with_message("The server does not accept a login here.")
+            .with_hint("Use the port for submissions, 587 or 465."),
+        (521, _) => Failure::connection_failed(HOST).with_message("The server takes no mail."),
         (500, _) => Failure::invalid_settings(PASSWORD)
-            .message("The server cannot take a login line of this length.")
-            .hint("The user name or the password is longer than the server allows."),
+            .with_message("The server cannot take a login line of this length.")
+            .with_hint("The user name or the password is longer than the server allows."),
         (501, _) => Failure::internal("the server cannot decode the login"),
-        _ => Failure::unexpected_response().note("a reply that no standard gives for a login"),
+        _ => Failure::unexpected_response().with_note("a reply that no standard gives for a login"),
     };
-    failure.provider_status(code.basic)
+    failure.with_provider_status(code.basic)
 }
 
 #[cfg(test)]
@@ -125,7 +127,7 @@ mod tests {
     fn white_space_around_a_refused_password_is_mentioned() {
         let hint = |password| {
             let reply = "535 5.7.8 no\r\n".parse().unwrap();
-            to_auth(&reply, password).problems()[0].advice().unwrap().to_owned()
+            to_auth(&reply, password).problems()[0].hint().unwrap().to_owned()
         };
         assert!(hint(" secret").contains("white space") && hint("secret ").contains("white space"));
         assert!(!hint("sec ret").contains("white space"));

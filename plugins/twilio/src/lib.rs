@@ -30,9 +30,9 @@ pub struct Settings {
 /// The largest page that Twilio gives: <https://www.twilio.com/docs/api/errors/20007>.
 const PAGE_SIZE: &str = "1000";
 /// A page of 1000 numbers is about 1.5 MB.
-const PAGE_LIMIT: usize = 8 * 1024 * 1024;
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// No account has this many pages: it would be a list without end.
-const MOST_PAGES: usize = 200;
+const MAX_PAGES: usize = 200;
 
 /// One page of the account's numbers. Twilio may leave out or null any field of a number.
 #[derive(Deserialize)]
@@ -50,31 +50,26 @@ struct IncomingPhoneNumber {
 impl Provider for Twilio {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "1000",
-        name: "twilio",
-        provider_type: ProviderType::Sms,
-        title: "Twilio",
-        destination: Destination::BuiltIn(&[BaseUrl::main("https://api.twilio.com")]),
-        requests: &[AllowedRequest::get(
+    const DESCRIPTOR: Descriptor = Descriptor::new("1000", "twilio", ProviderType::Sms, "Twilio")
+        .with_base_urls(&[BaseUrl::main("https://api.twilio.com")])
+        .with_requests(&[AllowedRequest::get(
             "/2010-04-01/Accounts/*/IncomingPhoneNumbers.json",
             "lists numbers: https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource",
-        )],
-        interactions: include_str!("../interactions.json"),
-    };
+        )])
+        .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         let list = ["2010-04-01", "Accounts", &settings.account_sid, "IncomingPhoneNumbers.json"];
         let mut numbers = Vec::new();
         let mut next: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let request = context.get(&list).basic(&settings.account_sid, &settings.auth_token);
+        for _ in 0..MAX_PAGES {
+            let request = context.get(list).basic_auth(&settings.account_sid, &settings.auth_token);
             let request = match &next {
                 None => request.query("PageSize", PAGE_SIZE),
                 Some(link) => request.next_page(link),
             };
-            let answer = request.limit(PAGE_LIMIT).send().await?;
-            let Some(page) = answer.ok::<Page>() else { return Err(conclude(&answer)) };
+            let response = request.max_response_bytes(MAX_PAGE_BYTES).send().await?;
+            let Some(page) = response.json_if_ok::<Page>() else { return Err(classify(&response)) };
             // Only what has the form of a number is handed on, whatever else the answer may hold.
             numbers.extend(
                 page.incoming_phone_numbers.into_iter().filter_map(|number| {
@@ -87,7 +82,7 @@ impl Provider for Twilio {
                 _ => return Ok(outcome(&numbers, settings.default_phone_number.as_ref())),
             }
         }
-        Err(Failure::unexpected_response().note("the list of numbers has no end"))
+        Err(Failure::unexpected_response().with_note("the list of numbers has no end"))
     }
 }
 
@@ -97,7 +92,7 @@ fn outcome(numbers: &[PhoneNumber], default: Option<&PhoneNumber>) -> Outcome {
     let outcome = Outcome::valid().with_data(data);
     match default {
         Some(default) if numbers.iter().all(|number| number.as_str() != default.as_str()) => outcome
-            .with_warning(Warning::number_not_in_account("default_phone_number").hint(
+            .with_warning(Warning::number_not_in_account("default_phone_number").with_hint(
                 "Buy or port the number in this account, unless it is a short code or a hosted sender, which Twilio lists elsewhere.",
             )),
         _ => outcome,
@@ -106,26 +101,26 @@ fn outcome(numbers: &[PhoneNumber], default: Option<&PhoneNumber>) -> Outcome {
 
 /// The meaning of Twilio's error codes: <https://www.twilio.com/docs/api/errors>, in Twilio's own form of an error:
 /// <https://www.twilio.com/docs/usage/twilios-response>.
-fn conclude(answer: &Answer) -> Failure {
-    let (400..=499, Some(code)) = answer.refusal::<u32>("/code") else {
-        return answer.no_verdict();
+fn classify(response: &Response) -> Failure {
+    let (400..=499, Some(code)) = response.error_code::<u32>("/code") else {
+        return response.inconclusive();
     };
     match code {
-        20003 => Failure::invalid_credentials("auth_token").hint(
+        20003 => Failure::invalid_credentials("auth_token").with_hint(
             "Check both: the SID and the token must be of one account and one Region. Twilio answers the same for a suspended account and for test credentials.",
         ),
         20008 => Failure::wrong_credential_kind("auth_token")
-            .message("These are Twilio test credentials, which can neither list numbers nor send.")
-            .hint("Use the live account SID and auth token."),
+            .with_message("These are Twilio test credentials, which can neither list numbers nor send.")
+            .with_hint("Use the live account SID and auth token."),
         20403 | 20005 | 10001 | 90010 => Failure::account_suspended("account_sid")
-            .hint("See the account's status and balance in the Twilio Console."),
-        70051 => Failure::insufficient_permission("auth_token").hint(
+            .with_hint("See the account's status and balance in the Twilio Console."),
+        70051 => Failure::insufficient_permission("auth_token").with_hint(
             "A restricted key lacks a permission, or the credentials are of another or a suspended account.",
         ),
         20404 => Failure::invalid_settings("account_sid")
-            .message("Twilio finds no account with this SID.")
-            .hint("Copy the Account SID from the Console; the SID of an API key does not take its place."),
+            .with_message("Twilio finds no account with this SID.")
+            .with_hint("Copy the Account SID from the Console; the SID of an API key does not take its place."),
         20007 => Failure::internal("the page size is larger than Twilio allows"),
-        _ => answer.no_verdict(),
+        _ => response.inconclusive(),
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{EVERY, RATE, headers as references, ids, schema};
 use crate::api::catalogue::Catalogue;
 use crate::api::error::TITLES;
-use crate::check::{Checks, NOT_VALID};
+use crate::check::NOT_VALID;
+use bonafide_registry::Registry;
 
 const TRACE_ID_EXAMPLE: &str = "99a84211-f73d-4ff8-acdf-eb3e06bb9d62";
 
@@ -55,8 +56,8 @@ pub(super) fn headers() -> Value {
     })
 }
 
-pub(super) fn parameters(checks: &Checks) -> Value {
-    let ids = ids(checks);
+pub(super) fn parameters(registry: &Registry) -> Value {
+    let ids = ids(registry);
     json!({
         "ProviderId": {
             "name": "id", "in": "path", "required": true,
@@ -127,13 +128,13 @@ impl Answer {
     }
 }
 
-pub(super) fn responses(checks: &Checks) -> Value {
+pub(super) fn responses(registry: &Registry) -> Value {
     let no_verdict = [&RATE[..], &["Retry-After"]].concat();
     let answers = [
         (
             "Rejected",
             Answer::new(400, "The request or its settings are refused, by Bonafide or by the provider.", &RATE)
-                .examples(rejections(checks)),
+                .examples(rejections(registry)),
         ),
         (
             "BadQuery",
@@ -186,8 +187,8 @@ pub(super) fn responses(checks: &Checks) -> Value {
 }
 
 /// What a refusal by the first provider looks like, and one by us.
-fn rejections(checks: &Checks) -> Vec<(&'static str, Value)> {
-    let first = Catalogue::of(checks, &[]).items.into_iter().next();
+fn rejections(registry: &Registry) -> Vec<(&'static str, Value)> {
+    let first = Catalogue::of(registry, &[]).items.into_iter().next();
     let title = first.as_ref().map_or("The provider", |item| item.title);
     let secret = first.and_then(|item| item.settings.into_iter().find(|setting| setting.secret));
     let pointer = secret

@@ -1,22 +1,22 @@
 //! The routes: what each takes, and every status that it can answer.
 
-use bonafide_core::{ProviderValidator, Verdict, interaction};
+use bonafide_core::{Descriptor, Verdict, interaction};
+use bonafide_registry::{Entry, Registry};
 use serde_json::{Map, Value, json};
 
 use super::{EVERY, RATE, headers, reference, schema};
 use crate::api::catalogue::Catalogue;
-use crate::check::Checks;
 
 pub(super) const VALIDATION: &str = "Validation";
 pub(super) const CATALOGUE: &str = "Catalogue";
 pub(super) const SERVICE: &str = "Service";
 
-pub(super) fn paths(checks: &Checks) -> Value {
+pub(super) fn paths(registry: &Registry) -> Value {
     json!({
-        "/v1/hood/integrations/validate": {"post": validate(checks)},
-        "/v1/hood/providers": {"get": list(checks)},
-        "/v1/hood/providers/{id}": {"get": one(checks)},
-        "/v1/hood/providers/{id}/schema": {"get": settings_schema(checks)},
+        "/v1/hood/integrations/validate": {"post": validate(registry)},
+        "/v1/hood/providers": {"get": list(registry)},
+        "/v1/hood/providers/{id}": {"get": one(registry)},
+        "/v1/hood/providers/{id}/schema": {"get": settings_schema(registry)},
         "/openapi.json": {"get": {
             "operationId": "getOpenApi",
             "tags": [SERVICE],
@@ -51,7 +51,7 @@ pub(super) fn paths(checks: &Checks) -> Value {
     })
 }
 
-fn validate(checks: &Checks) -> Value {
+fn validate(registry: &Registry) -> Value {
     let passed = [&EVERY[..], &RATE, &["X-Bonafide-Warnings"]].concat();
     json!({
         "operationId": "validateIntegration",
@@ -62,7 +62,7 @@ fn validate(checks: &Checks) -> Value {
             "required": true,
             "content": {"application/json": {
                 "schema": schema("ValidationRequest"),
-                "examples": requests(checks),
+                "examples": requests(registry),
             }},
         },
         "responses": {
@@ -71,7 +71,7 @@ fn validate(checks: &Checks) -> Value {
                 "headers": headers(&passed),
                 "content": {"application/json": {
                     "schema": {"type": "array", "items": {"type": "object", "additionalProperties": true}},
-                    "examples": data(checks),
+                    "examples": data(registry),
                 }},
             },
             "204": {"description": "The check passed.", "headers": headers(&passed)},
@@ -86,7 +86,7 @@ fn validate(checks: &Checks) -> Value {
     })
 }
 
-fn list(checks: &Checks) -> Value {
+fn list(registry: &Registry) -> Value {
     json!({
         "operationId": "listProviders",
         "tags": [CATALOGUE],
@@ -100,14 +100,14 @@ fn list(checks: &Checks) -> Value {
             "example": ["sms"],
         }],
         "responses": guarded(json!({
-            "200": json_answer("The providers, by id.", &schema("Catalogue"), &json!(Catalogue::of(checks, &[]))),
+            "200": json_answer("The providers, by id.", &schema("Catalogue"), &json!(Catalogue::of(registry, &[]))),
             "400": response("BadQuery"),
         })),
     })
 }
 
-fn one(checks: &Checks) -> Value {
-    let example = Catalogue::of(checks, &[]).items.into_iter().next();
+fn one(registry: &Registry) -> Value {
+    let example = Catalogue::of(registry, &[]).items.into_iter().next();
     json!({
         "operationId": "getProvider",
         "tags": [CATALOGUE],
@@ -121,9 +121,9 @@ fn one(checks: &Checks) -> Value {
     })
 }
 
-fn settings_schema(checks: &Checks) -> Value {
-    let first = checks.registry().iter().next();
-    let example = first.and_then(|validator| checks.published_schema(validator).ok());
+fn settings_schema(registry: &Registry) -> Value {
+    let first = registry.iter().next();
+    let example = first.map(Entry::published_schema);
     json!({
         "operationId": "getSettingsSchema",
         "tags": [CATALOGUE],
@@ -185,9 +185,8 @@ fn guarded(mut own: Value) -> Value {
 }
 
 /// Each provider's first documented interaction that passes, as a request.
-fn requests(checks: &Checks) -> Value {
-    passes(checks, |validator, interaction| {
-        let descriptor = validator.descriptor();
+fn requests(registry: &Registry) -> Value {
+    passes(registry, |descriptor, interaction| {
         Some(json!({
             "summary": interaction.title,
             "value": {
@@ -201,25 +200,24 @@ fn requests(checks: &Checks) -> Value {
 }
 
 /// What providers have to tell in their first documented interaction that passes.
-fn data(checks: &Checks) -> Value {
-    passes(checks, |_, interaction| {
+fn data(registry: &Registry) -> Value {
+    passes(registry, |_, interaction| {
         let data = interaction.expected.data?;
         Some(json!({"summary": interaction.title, "value": data}))
     })
 }
 
 fn passes(
-    checks: &Checks,
-    example: impl Fn(&dyn ProviderValidator, interaction::Interaction) -> Option<Value>,
+    registry: &Registry,
+    example: impl Fn(&Descriptor, interaction::Interaction) -> Option<Value>,
 ) -> Value {
     let mut examples = Map::new();
-    for validator in checks.registry().iter() {
-        let descriptor = validator.descriptor();
+    for descriptor in registry.descriptors() {
         let interactions = interaction::parse(descriptor.interactions).unwrap_or_default();
         let first = interactions
             .into_iter()
             .find(|interaction| interaction.expected.verdict() == Verdict::Valid);
-        if let Some(example) = first.and_then(|interaction| example(validator, interaction)) {
+        if let Some(example) = first.and_then(|interaction| example(descriptor, interaction)) {
             examples.insert(descriptor.name.to_owned(), example);
         }
     }

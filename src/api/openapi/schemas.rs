@@ -1,22 +1,20 @@
 //! The shapes of bodies: the request as a union of the linked providers', the catalogue, errors.
 
 use bonafide_core::{Cause, ProviderType};
+use bonafide_registry::Registry;
 use serde_json::{Map, Value, json};
 
 use super::{ids, schema};
 use crate::api::error::TITLES;
-use crate::check::Checks;
-use crate::request::LONGEST_NAME;
+use crate::request::MAX_NAME;
 use crate::schema::Named;
 
-pub(super) fn schemas(checks: &Checks) -> Value {
+pub(super) fn schemas(registry: &Registry) -> Value {
     let mut schemas = Map::new();
     let mut requests = Vec::new();
     let mut mapping = Map::new();
-    for Named { validator, type_name } in Named::all(checks.registry()) {
-        let descriptor = validator.descriptor();
-        // Every schema was compiled at the start.
-        let Ok(settings) = checks.environment().schema_of(validator) else { continue };
+    for Named { entry, type_name } in Named::all(registry) {
+        let descriptor = entry.descriptor();
         let request_name = format!("{type_name}ValidationRequest");
         let settings_name = format!("{type_name}Settings");
         let request = schema(&request_name);
@@ -24,7 +22,7 @@ pub(super) fn schemas(checks: &Checks) -> Value {
         requests.push(request);
         schemas
             .insert(request_name, request_schema(descriptor.title, descriptor.id, &settings_name));
-        schemas.insert(settings_name, inside_a_document(settings.document()));
+        schemas.insert(settings_name, inside_a_document(entry.schema().document()));
     }
     schemas.insert(
         "ValidationRequest".to_owned(),
@@ -34,7 +32,7 @@ pub(super) fn schemas(checks: &Checks) -> Value {
             "discriminator": {"propertyName": "provider_id", "mapping": mapping},
         }),
     );
-    schemas.extend(catalogue(checks));
+    schemas.extend(catalogue(registry));
     schemas.extend(errors());
     Value::Object(schemas)
 }
@@ -54,7 +52,7 @@ fn request_schema(title: &str, provider_id: &str, settings: &str) -> Value {
         "type": "object",
         "properties": {
             "name": {
-                "type": "string", "minLength": 1, "maxLength": LONGEST_NAME,
+                "type": "string", "minLength": 1, "maxLength": MAX_NAME,
                 "description": "What the integration is called.",
             },
             "provider_id": {"type": "string", "const": provider_id},
@@ -68,7 +66,7 @@ fn request_schema(title: &str, provider_id: &str, settings: &str) -> Value {
     })
 }
 
-fn catalogue(checks: &Checks) -> [(String, Value); 4] {
+fn catalogue(registry: &Registry) -> [(String, Value); 4] {
     let provider_types = json!({
         "type": "string", "enum": ProviderType::ALL,
         "description": "What a provider carries.",
@@ -84,7 +82,7 @@ fn catalogue(checks: &Checks) -> [(String, Value); 4] {
     let provider = json!({
         "type": "object",
         "properties": {
-            "id": {"type": "string", "enum": ids(checks)},
+            "id": {"type": "string", "enum": ids(registry)},
             "type": schema("ProviderType"),
             "name": {"type": "string"},
             "title": {"type": "string"},

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many failures in a row open the circuit.
-const MOST_FAILURES: u32 = 20;
+const MAX_FAILURES: u32 = 20;
 /// How long it stays open at first, and at most.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const MIN_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// When a caller may come back who finds somebody else trying.
 const WHILE_TRYING: Duration = Duration::from_secs(1);
 
-/// Opens after [`MOST_FAILURES`] checks in a row that the provider failed, and lets one through now and then.
+/// Opens after [`MAX_FAILURES`] checks in a row that the provider failed, and lets one through now and then.
 #[derive(Debug)]
 pub(super) enum Circuit {
     Closed {
@@ -60,12 +60,12 @@ impl Circuit {
         let pause = match (&mut *self, role) {
             (Self::Closed { failures }, _) => {
                 *failures += 1;
-                if *failures < MOST_FAILURES {
+                if *failures < MAX_FAILURES {
                     return false;
                 }
-                SHORTEST_PAUSE
+                MIN_PAUSE
             }
-            (Self::Trying { pause }, Role::Tries) => (*pause * 2).min(LONGEST_PAUSE),
+            (Self::Trying { pause }, Role::Tries) => (*pause * 2).min(MAX_PAUSE),
             // It was sent before the circuit opened and says nothing new.
             (Self::Open { .. } | Self::Trying { .. }, _) => return false,
         };
@@ -129,10 +129,10 @@ mod tests {
             assert!(!circuit.failed(Role::OneOfMany, now));
             assert!(circuit.failed(Role::Tries, now));
         }
-        assert_eq!(circuit.enter(now + LONGEST_PAUSE), Ok(Role::Tries));
+        assert_eq!(circuit.enter(now + MAX_PAUSE), Ok(Role::Tries));
         assert!(circuit.answered());
         fails(&mut circuit, 20, now);
-        assert_eq!(circuit.enter(now), Err(now + SHORTEST_PAUSE));
+        assert_eq!(circuit.enter(now), Err(now + MIN_PAUSE));
     }
 
     #[test]
@@ -140,13 +140,13 @@ mod tests {
         let now = Instant::now();
         let mut circuit = Circuit::default();
         fails(&mut circuit, 20, now);
-        let later = now + SHORTEST_PAUSE;
+        let later = now + MIN_PAUSE;
         assert_eq!(circuit.enter(later), Ok(Role::Tries));
         assert!(!circuit.gave_up(Role::OneOfMany, later));
         assert!(circuit.gave_up(Role::Tries, later));
         assert_eq!(circuit.enter(later), Ok(Role::Tries));
         // The pause is the one it would have been.
         circuit.failed(Role::Tries, later);
-        assert_eq!(circuit.enter(later), Err(later + 2 * SHORTEST_PAUSE));
+        assert_eq!(circuit.enter(later), Err(later + 2 * MIN_PAUSE));
     }
 }

@@ -1,6 +1,7 @@
 //! How many checks go to a provider at a time, and how many a second.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,7 +64,10 @@ pub(super) struct Place(#[expect(dead_code, reason = "held")] Option<OwnedSemaph
 
 impl Gate {
     pub(super) fn new(limits: ProviderLimits) -> Self {
-        let number = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
+        let number = |limit: Option<NonZeroU32>| {
+            let limit = limit.map_or(0, NonZeroU32::get);
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        };
         let places = number(limits.max_concurrent).min(Semaphore::MAX_PERMITS);
         Self {
             places: (places > 0).then(|| Arc::new(Semaphore::new(places))),

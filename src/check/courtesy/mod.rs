@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bonafide_core::{Cause, Descriptor, Destination, Failure, Outcome, Problem, ProviderLimits};
+use bonafide_core::host::{self, FindingExt as _};
+use bonafide_core::{Cause, Descriptor, Failure, Outcome, Problem, ProviderLimits};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -83,7 +84,7 @@ impl Held {
 
     pub(crate) fn problem(self, descriptor: &Descriptor) -> Problem {
         let Descriptor { title, name, .. } = descriptor;
-        let ours = |cause, message: String| Problem::new(cause).with_message(message);
+        let ours = |cause, message: String| Problem::new(cause).with_formatted_message(message);
         match self.why {
             Why::CircuitOpen => ours(
                 Cause::ProviderUnavailable,
@@ -109,7 +110,7 @@ impl Held {
                     "Bonafide's own limit for {title} leaves no time for this check, so {title} was not asked, and there is no verdict."
                 ),
             )
-            .with_hint(format!(
+            .with_formatted_hint(format!(
                 "Ask again later. The operator sets the limit with `providers.{name}.max_concurrent` and `providers.{name}.max_per_second`."
             )),
         }
@@ -149,8 +150,8 @@ impl Said {
     fn by(result: &Result<Outcome, Failure>) -> Self {
         let Err(failure) = result else { return Self::Answered };
         match failure.cause() {
-            _ if failure.is_ours() => Self::Nothing,
-            Cause::ProviderRateLimited => Self::Limited(failure.wait()),
+            _ if host::is_local_fault(failure) => Self::Nothing,
+            Cause::ProviderRateLimited => Self::Limited(failure.retry_after()),
             Cause::ProviderUnavailable | Cause::ProviderTimeout => Self::Failed,
             Cause::Internal => Self::Nothing,
             // An answer that is not the provider's comes from somebody on the way to it: asking is no harm.
@@ -246,7 +247,7 @@ impl Courtesy {
     fn leave(&self, admission: &Admission<'_>) {
         let (key, role, now) = (admission.key, admission.role, Instant::now());
         // Where the settings name the host, one host's failures and limits are none of another's.
-        let is_one = matches!(self.descriptor.destination, Destination::BuiltIn(_));
+        let is_one = !self.descriptor.has_user_supplied_host();
         let mut state = self.state();
         let changes = match admission.said {
             Said::Answered => {

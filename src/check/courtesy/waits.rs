@@ -9,15 +9,15 @@ use super::Why;
 use crate::check::key::Key;
 
 /// The longest that one set of settings is held back, whatever the provider asks for.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// The longest that everybody is.
-const LONGEST_HOLD: Duration = Duration::from_secs(30);
+const MAX_HOLD: Duration = Duration::from_secs(30);
 /// What a limit counts as that names no time.
 const UNNAMED_WAIT: Duration = Duration::from_secs(1);
 /// So many sets of settings limited in a row, and it is us that the provider limits.
 const LIMITED_IN_A_ROW: usize = 5;
 /// How many settings are remembered. Beyond that the oldest are forgotten, and the provider says it again.
-const MOST_SETTINGS: usize = 10_000;
+const MAX_SETTINGS: usize = 10_000;
 
 /// Who is to wait, and until when.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Waits {
     /// The provider limited a check with this key, and asked for this wait. Says whether everybody waits from now on.
     pub(super) fn limited(&mut self, key: Key, wait: Option<Duration>, now: Instant) -> bool {
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            self.remember(key, now + wait.min(LONGEST_WAIT), now);
+            self.remember(key, now + wait.min(MAX_WAIT), now);
         }
         // What was sent before everybody was held back says nothing new.
         if self.everybody.is_some_and(|until| now < until) {
@@ -66,7 +66,7 @@ impl Waits {
             return false;
         }
         let shortest = self.row.drain(..).map(|(_, wait)| wait).min().unwrap_or_default();
-        self.everybody = Some(now + shortest.min(LONGEST_HOLD));
+        self.everybody = Some(now + shortest.min(MAX_HOLD));
         true
     }
 
@@ -79,7 +79,7 @@ impl Waits {
         self.until.insert(key, until);
         self.order.push_back((key, until));
         while let Some((oldest, end)) = self.order.front().copied()
-            && (self.order.len() > MOST_SETTINGS || end <= now)
+            && (self.order.len() > MAX_SETTINGS || end <= now)
         {
             self.order.pop_front();
             if self.until.get(&oldest) == Some(&end) {
@@ -113,11 +113,11 @@ mod tests {
         waits.limited(keys[1], Some(3600 * SECOND), now);
         waits.limited(keys[2], None, now);
         assert_eq!(waits.enter(&keys[0], now), Err((Why::AskedToWait, now + 7 * SECOND)));
-        assert_eq!(waits.enter(&keys[1], now), Err((Why::AskedToWait, now + LONGEST_WAIT)));
+        assert_eq!(waits.enter(&keys[1], now), Err((Why::AskedToWait, now + MAX_WAIT)));
         assert_eq!(waits.enter(&keys[2], now), Ok(()));
         assert_eq!(waits.enter(&keys[3], now), Ok(()));
         assert_eq!(waits.enter(&keys[0], now + 7 * SECOND), Ok(()));
-        assert_eq!(waits.enter(&keys[1], now + LONGEST_WAIT), Ok(()));
+        assert_eq!(waits.enter(&keys[1], now + MAX_WAIT), Ok(()));
     }
 
     #[test]
@@ -147,22 +147,22 @@ mod tests {
         for key in &keys[15..19] {
             waits.limited(*key, Some(40 * SECOND), later);
         }
-        assert_eq!(waits.enter(&keys[9], later), Err((Why::Limited, later + LONGEST_HOLD)));
+        assert_eq!(waits.enter(&keys[9], later), Err((Why::Limited, later + MAX_HOLD)));
     }
 
     #[test]
     fn what_is_remembered_has_a_bound_and_ends() {
-        let (now, keys) = (Instant::now(), distinct(MOST_SETTINGS + 2));
+        let (now, keys) = (Instant::now(), distinct(MAX_SETTINGS + 2));
         let mut waits = Waits::default();
-        for key in &keys[..=MOST_SETTINGS] {
+        for key in &keys[..=MAX_SETTINGS] {
             waits.not_limited();
             waits.limited(*key, Some(50 * SECOND), now);
         }
-        assert_eq!((waits.until.len(), waits.order.len()), (MOST_SETTINGS, MOST_SETTINGS));
+        assert_eq!((waits.until.len(), waits.order.len()), (MAX_SETTINGS, MAX_SETTINGS));
         assert_eq!(waits.enter(&keys[0], now), Ok(()));
         assert!(waits.enter(&keys[1], now).is_err());
         waits.not_limited();
-        waits.limited(keys[MOST_SETTINGS + 1], Some(SECOND), now + 50 * SECOND);
+        waits.limited(keys[MAX_SETTINGS + 1], Some(SECOND), now + 50 * SECOND);
         assert_eq!((waits.until.len(), waits.order.len()), (1, 1));
     }
 }

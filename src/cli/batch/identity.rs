@@ -3,17 +3,17 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-use bonafide_core::{Descriptor, ProviderValidator};
+use bonafide_core::Descriptor;
+use bonafide_registry::{Entry, Registry};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::check::Checks;
 use crate::request::{self, Members};
 
 /// The longest `id` that a report repeats, in characters.
-const LONGEST_ID: usize = 128;
+const MAX_ID: usize = 128;
 
 /// So many bytes in a row are a part of a secret worth hiding.
 const TELLING: usize = 6;
@@ -35,13 +35,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn of(body: &[u8], checks: &Checks) -> Self {
+    pub(super) fn of(body: &[u8], registry: &Registry) -> Self {
         let Some(members) = request::outline(body) else { return Self::default() };
-        let validator = request::provider(&members, checks.registry()).ok();
-        Self {
-            provider: validator.map(ProviderValidator::descriptor),
-            id: id(&members, validator, checks),
-        }
+        let entry = request::provider(&members, registry).ok();
+        Self { provider: entry.map(Entry::descriptor), id: id(&members, entry) }
     }
 
     /// A number that another line, or another identity at this line, hardly has. Good within one process.
@@ -52,15 +49,11 @@ impl Identity {
     }
 }
 
-fn id(
-    members: &Members<'_>,
-    validator: Option<&dyn ProviderValidator>,
-    checks: &Checks,
-) -> Option<Id> {
+fn id(members: &Members<'_>, entry: Option<&Entry>) -> Option<Id> {
     // With something given twice it cannot be told what is meant, nor what is a secret.
     let written = members.id().filter(|_| !members.repeats())?.get();
     // A character is written with at most six, or with two times six bytes.
-    if written.len() > LONGEST_ID * 12 + 2 {
+    if written.len() > MAX_ID * 12 + 2 {
         return None;
     }
     let id: Id = serde_json::from_str(written).ok()?;
@@ -69,13 +62,12 @@ fn id(
         Id::Negative(number) => number.to_string(),
         Id::Text(text) => text.clone(),
     };
-    if text.chars().count() > LONGEST_ID {
+    if text.chars().count() > MAX_ID {
         return None;
     }
-    let schema = validator.and_then(|validator| checks.environment().schema_of(validator).ok());
     let open = |name: &str| {
-        let field = schema.as_ref().and_then(|schema| {
-            schema.fields().find_map(|(known, field)| (known == name).then_some(field))
+        let field = entry.and_then(|entry| {
+            entry.schema().fields().find_map(|(known, field)| (known == name).then_some(field))
         });
         field.is_some_and(|field| field.get("writeOnly").and_then(Value::as_bool) != Some(true))
     };

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use bonafide_registry::Registry;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::done::{self, Block, Done};
 use super::identity::Identity;
-use crate::api::LARGEST_BODY;
+use crate::api::MAX_BODY;
 use crate::check::Checks;
 use crate::cli::CommandError;
 
@@ -100,9 +101,9 @@ impl Content {
         matches!(self, Self::Body(body) if body.trim_ascii().is_empty())
     }
 
-    fn identity(&self, checks: &Checks) -> Identity {
+    fn identity(&self, registry: &Registry) -> Identity {
         match self {
-            Self::Body(body) => Identity::of(body, checks),
+            Self::Body(body) => Identity::of(body, registry),
             Self::TooLong => Identity::default(),
         }
     }
@@ -167,7 +168,7 @@ impl Feed {
             if content.is_blank() {
                 self.skipped += size;
             } else if expected.holds(*number) {
-                found.add(*number, &content.identity(&self.checks));
+                found.add(*number, &content.identity(self.checks.registry()));
                 self.skipped += size;
             } else {
                 let skipped = std::mem::take(&mut self.skipped);
@@ -211,7 +212,7 @@ struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     fn new(source: R) -> Self {
-        Self { source, buffer: Zeroizing::new(vec![0; 4 * LARGEST_BODY]), start: 0, end: 0 }
+        Self { source, buffer: Zeroizing::new(vec![0; 4 * MAX_BODY]), start: 0, end: 0 }
     }
 
     /// The next line without its end, and how many bytes it takes with it; `None` after the last.
@@ -226,7 +227,7 @@ impl<R: Read> Lines<R> {
             }
             searched = held.len();
             // With room for a carriage return.
-            if searched > LARGEST_BODY + 1 {
+            if searched > MAX_BODY + 1 {
                 dropped += searched as u64;
                 self.start = self.end;
                 searched = 0;
@@ -242,7 +243,7 @@ impl<R: Read> Lines<R> {
     fn take(&mut self, length: usize, end: usize, dropped: u64) -> (Content, u64) {
         let line = self.buffer.get(self.start..self.start + length).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let content = if dropped > 0 || line.len() > LARGEST_BODY {
+        let content = if dropped > 0 || line.len() > MAX_BODY {
             Content::TooLong
         } else {
             Content::Body(Zeroizing::new(line.to_vec()))
@@ -307,9 +308,9 @@ mod tests {
 
     #[test]
     fn lines_are_the_same_in_whatever_pieces_they_come() {
-        let longest = vec![b'x'; LARGEST_BODY];
-        let too_long = vec![b'x'; LARGEST_BODY + 1];
-        let endless = vec![b'x'; 9 * LARGEST_BODY];
+        let longest = vec![b'x'; MAX_BODY];
+        let too_long = vec![b'x'; MAX_BODY + 1];
+        let endless = vec![b'x'; 9 * MAX_BODY];
         let lines: [&[u8]; 9] =
             [b"a", b"", b"b\r", &longest, &too_long, b"c", &endless, b"\xff\0", b"last"];
         let input = lines.join(&b'\n');
@@ -324,7 +325,7 @@ mod tests {
             Some(b"\xff\0".to_vec()),
             Some(b"last".to_vec()),
         ];
-        for at_a_time in [1, 7, 4096, LARGEST_BODY, usize::MAX] {
+        for at_a_time in [1, 7, 4096, MAX_BODY, usize::MAX] {
             assert!(cut(&input, at_a_time) == expected, "{at_a_time} bytes at a time");
         }
         let with_return = [&longest[..], b"\r\n"].concat();

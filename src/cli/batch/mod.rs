@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bonafide_core::host::FindingExt as _;
 use bonafide_core::{Cause, Problem};
 use bonafide_registry::Registry;
 use clap::value_parser;
@@ -29,8 +30,7 @@ use self::progress::Progress;
 use self::summary::{Judged, Summary, lines};
 use super::serve::{SANDBOX, Signals};
 use super::{Asking, CommandError, tell};
-use crate::StartError;
-use crate::api::LARGEST_BODY;
+use crate::api::MAX_BODY;
 use crate::check::{Caller, Checks, Report, ReportDocument};
 
 #[derive(clap::Args, Debug)]
@@ -64,7 +64,6 @@ pub(super) async fn run(
     };
     let Earlier { done, summary } = output.read_back(&registry, sandbox)?;
     let checks = setup.checks(registry);
-    checks.warm_up().map_err(StartError::from)?;
     let signals = Signals::listen()?;
     if sandbox {
         tell(SANDBOX);
@@ -258,7 +257,7 @@ impl Checker {
         let (identity, report) = match line.content {
             Content::TooLong => (Identity::default(), too_long(trace_id)),
             Content::Body(body) => {
-                let identity = Identity::of(&body, &self.checks);
+                let identity = Identity::of(&body, self.checks.registry());
                 let check = AssertUnwindSafe(self.checks.run(body, Caller::Batch, trace_id));
                 let report =
                     check.catch_unwind().await.unwrap_or_else(|_panic| Report::defect(trace_id));
@@ -280,10 +279,10 @@ impl Checker {
 
 fn too_long(trace_id: Uuid) -> Report {
     let problem = Problem::new(Cause::MalformedRequest)
-        .with_message(format!(
-            "The line is longer than {LARGEST_BODY} bytes, which is the most that a request may have."
+        .with_formatted_message(format!(
+            "The line is longer than {MAX_BODY} bytes, which is the most that a request may have."
         ))
-        .hint("Put one request on each line.");
+        .with_hint("Put one request on each line.");
     Report::unreadable(problem, trace_id)
 }
 

@@ -24,7 +24,7 @@ pub(super) const BEGINNING: &[u8] = b"{\"line\":";
 const WAITING: usize = 16;
 
 /// The longest report that is read back. The list of an account's numbers makes the longest ones.
-const LONGEST_REPORT: u64 = 64 * 1024 * 1024;
+const MAX_REPORT: u64 = 64 * 1024 * 1024;
 
 const NO_REPORT: &str = "is no report of a batch";
 
@@ -115,7 +115,7 @@ impl Output {
         let mut report = Vec::new();
         for number in 1_u64.. {
             report.clear();
-            let read = (&mut reader).take(LONGEST_REPORT).read_until(b'\n', &mut report);
+            let read = (&mut reader).take(MAX_REPORT).read_until(b'\n', &mut report);
             let length = read.map_err(|error| {
                 CommandError::Usage(format!("cannot read {}: {error}", self.name))
             })?;
@@ -124,7 +124,7 @@ impl Output {
             }
             let result = if report.ends_with(b"\n") {
                 earlier.add(&report, registry, sandbox)
-            } else if (length as u64) < LONGEST_REPORT && begins_a_report(&report) {
+            } else if (length as u64) < MAX_REPORT && begins_a_report(&report) {
                 *torn = true;
                 break;
             } else {
@@ -259,7 +259,7 @@ impl Earlier {
             .as_deref()
             .map(|id| registry.get(id).ok_or("is about a provider that this program does not know"))
             .transpose()?
-            .map(bonafide_core::ProviderValidator::descriptor);
+            .map(bonafide_registry::Entry::descriptor);
         let judged = Judged { provider, cause: written.cause()?, warnings: written.warnings()? };
         if written.line == 0 || written.verdict != judged.verdict().as_str() {
             return Err(NO_REPORT);

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bonafide_registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::StartError;
-use crate::check::Checks;
 use crate::cli::{CommandError, Format, plain, pretty, print};
 use crate::schema::baseline::Export;
 use crate::schema::compare::{Change, compare};
@@ -35,10 +34,10 @@ struct Report<'a> {
     changes: &'a [Change],
 }
 
-pub(super) fn run(arguments: &Arguments, checks: &Checks) -> Result<ExitCode, CommandError> {
+pub(super) fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, CommandError> {
     let baseline = Export::read(&arguments.baseline)
         .map_err(|error| CommandError::Usage(error.to_string()))?;
-    let now = Export::of(checks).map_err(StartError::from)?;
+    let now = Export::of(registry);
     let changes = compare(&baseline, &now);
     let breaking = changes.iter().filter(|change| change.breaks).count();
     match arguments.format {

@@ -5,13 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bonafide_registry::Registry;
 use clap::ValueEnum;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::StartError;
 use crate::api::openapi;
-use crate::check::Checks;
 use crate::cli::{CommandError, pretty, print, tell};
 use crate::schema::export::{INDEX, SUFFIX, json_schemas};
 use crate::schema::typescript;
@@ -40,8 +39,8 @@ enum Format {
 /// A file of an export: its name, and what it holds.
 type File = (String, String);
 
-pub(super) fn run(arguments: &Arguments, checks: &Checks) -> Result<ExitCode, CommandError> {
-    let files = files(arguments.format, checks)?;
+pub(super) fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, CommandError> {
+    let files = files(arguments.format, registry)?;
     let stale = match arguments.format {
         Format::JsonSchema => stale(&arguments.out, &files),
         Format::Openapi | Format::Typescript => Vec::new(),
@@ -61,20 +60,16 @@ pub(super) fn run(arguments: &Arguments, checks: &Checks) -> Result<ExitCode, Co
     Ok(ExitCode::SUCCESS)
 }
 
-fn files(format: Format, checks: &Checks) -> Result<Vec<File>, CommandError> {
+fn files(format: Format, registry: &Registry) -> Result<Vec<File>, CommandError> {
     match format {
-        Format::JsonSchema => json_schemas(checks)
-            .map_err(StartError::from)?
+        Format::JsonSchema => json_schemas(registry)
             .into_iter()
             .map(|(name, document)| Ok((name, pretty(&document)?)))
             .collect(),
         Format::Openapi => {
-            Ok(vec![("openapi.json".to_owned(), pretty(&openapi::document(checks))?)])
+            Ok(vec![("openapi.json".to_owned(), pretty(&openapi::document(registry))?)])
         }
-        Format::Typescript => {
-            let text = typescript::document(checks).map_err(StartError::from)?;
-            Ok(vec![("bonafide.ts".to_owned(), text)])
-        }
+        Format::Typescript => Ok(vec![("bonafide.ts".to_owned(), typescript::document(registry))]),
     }
 }
 

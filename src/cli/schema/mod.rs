@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use bonafide_registry::Registry;
 use clap::Subcommand;
 
-use super::{CommandError, offline};
-use crate::StartError;
+use super::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -22,11 +21,9 @@ pub(super) enum Command {
     Check(check::Arguments),
 }
 
-pub(super) fn run(command: Command, registry: Registry) -> Result<ExitCode, CommandError> {
-    let checks = offline(registry)?;
-    checks.warm_up().map_err(StartError::from)?;
+pub(super) fn run(command: Command, registry: &Registry) -> Result<ExitCode, CommandError> {
     match command {
-        Command::Export(arguments) => export::run(&arguments, &checks),
-        Command::Check(arguments) => check::run(&arguments, &checks),
+        Command::Export(arguments) => export::run(&arguments, registry),
+        Command::Check(arguments) => check::run(&arguments, registry),
     }
 }

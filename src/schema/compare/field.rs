@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use bonafide_core::pointer::escape;
+use bonafide_core::host::pointer::escape;
 use serde_json::{Map, Value};
 
 use super::Found;

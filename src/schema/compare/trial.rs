@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bonafide_core::pointer::steps;
+use bonafide_core::host::pointer::steps;
 use bonafide_samples::Sampler;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};

@@ -323,7 +323,7 @@ impl Bench {
         }
         let few = LookUp::among(6)?;
         println!();
-        for count in [6, 600, 6_000] {
+        for count in [6, 64, 256] {
             let many = LookUp::among(count)?;
             let mut rounds = Rounds::default();
             for _ in 0..self.plan.rounds {

@@ -1,83 +1,84 @@
-//! What finding a provider costs when many are registered.
+//! The cost of finding a provider when many are registered.
 
 use std::hint::black_box;
+use std::str;
 use std::time::Instant;
 
+use bonafide_core::ProviderValidator;
+use bonafide_core::host::Registration;
 use bonafide_core::prelude::*;
-use bonafide_core::{
-    CheckedSettings, Environment, ProviderLimits, ProviderValidator, Registration, SchemaError,
-    SettingsSchema, SubmittedSettings,
-};
 use bonafide_registry::Registry;
 
 use crate::Result;
 
 const LOOK_UPS: u32 = 200_000;
 
-/// One of many providers that nobody asks.
-struct Nobody(Descriptor);
+/// A provider that is never asked. The three digits tell one from the other.
+struct Numbered<const A: u8, const B: u8, const C: u8>;
 
-#[derive(JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 struct NoSettings {}
 
-#[async_trait]
-impl ProviderValidator for Nobody {
-    fn descriptor(&self) -> &'static Descriptor {
-        // Every provider lives as long as the program, here too.
-        Box::leak(Box::new(self.0))
-    }
+impl<const A: u8, const B: u8, const C: u8> Numbered<A, B, C> {
+    const ID: [u8; 4] = [b'9', b'0' + A, b'0' + B, b'0' + C];
+    const NAME: [u8; 4] = [b'p', b'0' + A, b'0' + B, b'0' + C];
 
-    fn settings_schema(&self) -> Result<SettingsSchema, SchemaError> {
-        SettingsSchema::of::<NoSettings>(self.descriptor())
-    }
-
-    fn check_settings(
-        &self,
-        _environment: &Environment,
-        _settings: SubmittedSettings,
-    ) -> Result<CheckedSettings, Failure> {
-        Err(Failure::internal("nobody is asked"))
-    }
-
-    fn limits(&self) -> ProviderLimits {
-        ProviderLimits::NONE
-    }
-
-    async fn validate_settings(
-        &self,
-        _context: &Context,
-        _settings: CheckedSettings,
-    ) -> Result<Outcome, Failure> {
-        Err(Failure::internal("nobody is asked"))
+    const fn text(ascii: &'static [u8]) -> &'static str {
+        match str::from_utf8(ascii) {
+            Ok(text) => text,
+            Err(_) => "",
+        }
     }
 }
 
-/// Finds providers among this many.
+#[async_trait]
+impl<const A: u8, const B: u8, const C: u8> Provider for Numbered<A, B, C> {
+    type Settings = NoSettings;
+
+    const DESCRIPTOR: Descriptor = Descriptor::new(
+        Self::text(&Self::ID),
+        Self::text(&Self::NAME),
+        ProviderType::Sms,
+        "Numbered",
+    )
+    .with_user_supplied_host();
+
+    async fn validate(&self, _: &Context, _: &NoSettings) -> Result<Outcome, Failure> {
+        Err(Failure::internal("it is never asked"))
+    }
+}
+
+/// A registration for every combination of three digits from these lists.
+macro_rules! registrations {
+    ($($a:literal)*) => {
+        vec![$(registrations!(@a $a: 0 1 2 3 4 5 6 7)),*].concat()
+    };
+    (@a $a:literal: $($b:literal)*) => {
+        vec![$(registrations!(@b $a $b: 0 1 2 3 4 5 6 7)),*].concat()
+    };
+    (@b $a:literal $b:literal: $($c:literal)*) => {
+        vec![$(&Numbered::<$a, $b, $c> as &'static dyn ProviderValidator),*]
+    };
+}
+
+/// Finds providers among some of the registered ones.
 pub(crate) struct LookUp {
     registry: Registry,
     ids: Vec<&'static str>,
 }
 
 impl LookUp {
+    /// Among so many, 256 at most.
     pub(crate) fn among(count: usize) -> Result<Self> {
-        let mut ids = Vec::new();
-        let mut registrations = Vec::new();
-        for number in 0..count {
-            let id: &str = Box::leak((5000 + number).to_string().into_boxed_str());
-            let name: &str = Box::leak(format!("provider-{number}").into_boxed_str());
-            let validator: &Nobody = Box::leak(Box::new(Nobody(Descriptor {
-                id,
-                name,
-                provider_type: ProviderType::Sms,
-                title: "Nobody",
-                destination: Destination::NamedBySettings,
-                requests: &[],
-                interactions: "[]",
-            })));
-            ids.push(id);
-            registrations.push(Registration::new(validator, "bonafide-bench", "0.0.0"));
-        }
-        Ok(Self { registry: Registry::from_registrations(&registrations)?, ids })
+        let providers = registrations!(0 1 2 3);
+        let registrations: Vec<Registration> = providers
+            .into_iter()
+            .take(count)
+            .map(|provider| Registration::new(provider, "bonafide-bench", "0.0.0"))
+            .collect();
+        let registry = Registry::from_registrations(&registrations)?;
+        let ids = registry.descriptors().map(|descriptor| descriptor.id).collect();
+        Ok(Self { registry, ids })
     }
 
     /// Nanoseconds for one, on average over many.

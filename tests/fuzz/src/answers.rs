@@ -6,7 +6,8 @@ mod oracle;
 use std::time::Duration;
 
 use bonafide_core::egress::Policy;
-use bonafide_core::{Environment, ProviderConfig, ProviderValidator, Verdict};
+use bonafide_core::host::{Environment, ProviderConfig};
+use bonafide_core::{ProviderValidator, Verdict};
 use bonafide_testkit::{Secrets, check, interactions};
 use serde_json::{Map, Value};
 use url::Url;
@@ -85,10 +86,13 @@ impl Answers {
         let mut config = ProviderConfig::of(descriptor).unwrap();
         config.timeout = Duration::from_secs(20);
         let url = Url::parse(&format!("http://{}", harness.address)).unwrap();
-        config.base_urls.iter_mut().for_each(|base_url| *base_url = url.clone());
+        config.base_urls.iter_mut().for_each(|base_url| *base_url = url.clone().into());
         let policy = Policy::new(vec![harness.address.ip().into()], Vec::new());
-        let environment =
-            Environment::builder().policy(policy).provider(descriptor, config).build().unwrap();
+        let environment = Environment::builder()
+            .with_policy(policy)
+            .with_provider(descriptor, config)
+            .build()
+            .unwrap();
         let (settings, secrets) = settings_with_canary(provider);
         Self { provider, environment, harness, settings, secrets }
     }

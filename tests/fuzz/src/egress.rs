@@ -8,9 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use bonafide_core::egress::Policy;
+use bonafide_core::field::Field;
+use bonafide_core::host::{Environment, NameResolver, ProviderConfig};
 use bonafide_core::{
-    AllowedRequest, BaseUrl, Cause, Descriptor, Destination, Environment, Failure, Field,
-    NameResolver, ProviderConfig, ProviderType, async_trait,
+    AllowedRequest, BaseUrl, Cause, Descriptor, Failure, ProviderType, async_trait,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
@@ -18,25 +19,12 @@ use uuid::Uuid;
 
 use self::oracle::{contains, is_public, may_be_dialled, numbers};
 
-static NAMED: Descriptor = Descriptor {
-    id: "1",
-    name: "named",
-    provider_type: ProviderType::Email,
-    title: "Named by settings",
-    destination: Destination::NamedBySettings,
-    requests: &[],
-    interactions: "[]",
-};
+static NAMED: Descriptor = Descriptor::new("1", "named", ProviderType::Email, "Named by settings")
+    .with_user_supplied_host();
 
-static BUILT_IN: Descriptor = Descriptor {
-    id: "2",
-    name: "built-in",
-    provider_type: ProviderType::Sms,
-    title: "Built in",
-    destination: Destination::BuiltIn(&[BaseUrl::main("https://host.example")]),
-    requests: &[AllowedRequest::get("/", "an answer")],
-    interactions: "[]",
-};
+static BUILT_IN: Descriptor = Descriptor::new("2", "built-in", ProviderType::Sms, "Built in")
+    .with_base_urls(&[BaseUrl::main("https://host.example")])
+    .with_requests(&[AllowedRequest::get("/", "an answer")]);
 
 /// A port that settings may not name: to be refused at it, an address must have been let through. Nobody is dialled.
 const FORBIDDEN_PORT: u16 = 22;
@@ -129,8 +117,8 @@ impl Egress {
         // By HTTP what is let through would be dialled.
         if judged == Judged::Forbidden {
             let context = self.environment.context(&BUILT_IN, Uuid::nil());
-            let failure = context.get(&[""]).send().await.err();
-            let why = failure.as_ref().and_then(Failure::remark).unwrap_or_default();
+            let failure = context.get([""]).send().await.err();
+            let why = failure.as_ref().and_then(Failure::note).unwrap_or_default();
             if !why.contains("egress policy") {
                 return Err(format!("{addresses:?}: by HTTP {failure:?}"));
             }
@@ -155,11 +143,11 @@ impl Egress {
 
 fn environment(names: &Arc<Names>, base_url: &Url) -> Result<Environment, String> {
     let mut config = ProviderConfig::of(&BUILT_IN).unwrap();
-    config.base_urls = vec![base_url.clone()];
+    config.base_urls = vec![base_url.clone().into()];
     Environment::builder()
-        .resolver(Arc::clone(names) as Arc<dyn NameResolver>)
-        .provider(&NAMED, ProviderConfig::of(&NAMED).unwrap())
-        .provider(&BUILT_IN, config)
+        .with_resolver(Arc::clone(names) as Arc<dyn NameResolver>)
+        .with_provider(&NAMED, ProviderConfig::of(&NAMED).unwrap())
+        .with_provider(&BUILT_IN, config)
         .build()
         .map_err(|error| error.to_string())
 }
@@ -195,11 +183,11 @@ fn policy(input: &[u8]) -> Result<(), String> {
     for address in addresses {
         let may = may_be_dialled(address, &allow);
         let listed = allow.iter().any(|network| contains(*network, address));
-        let named = |port| policy.judge_named(SocketAddr::new(address, port)).is_ok();
-        let holds = policy.judge(address).is_ok() == may
+        let named = |port| policy.check_user_supplied(SocketAddr::new(address, port)).is_ok();
+        let holds = policy.check(address).is_ok() == may
             && named(587) == may
             && (!named(FORBIDDEN_PORT) || may && listed)
-            && (policy.judge_plain_http(address).is_err() || may && listed);
+            && (policy.check_plain_http(address).is_err() || may && listed);
         if !holds {
             return Err(format!("{address} with {allow:?}"));
         }

@@ -12,7 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bonafide_core::{Destination, Failure, Outcome, ProviderValidator, Verdict};
-use bonafide_registry::Registry;
+use bonafide_registry::{Entry, Registry};
 use bonafide_testkit::{Secrets, texts_of, valid_settings};
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
@@ -104,7 +104,7 @@ impl Target {
 
 /// Every linked provider.
 fn providers() -> Vec<&'static dyn ProviderValidator> {
-    Registry::collect(MANIFEST).unwrap().iter().collect()
+    Registry::collect(MANIFEST).unwrap().iter().map(Entry::provider).collect()
 }
 
 fn provider(name: &str) -> &'static dyn ProviderValidator {
@@ -112,7 +112,7 @@ fn provider(name: &str) -> &'static dyn ProviderValidator {
 }
 
 fn is_built_in(provider: &dyn ProviderValidator) -> bool {
-    matches!(provider.descriptor().destination, Destination::BuiltIn(_))
+    matches!(provider.descriptor().destination, Destination::Fixed(_))
 }
 
 /// Settings that lead to a pass, with the canary in every secret field, and what must not come out.
@@ -145,7 +145,7 @@ fn judged(result: &Result<Outcome, Failure>, secrets: &Secrets) -> Result<Verdic
             Ok(Verdict::Valid)
         }
         Err(failure) => {
-            let panicked = failure.remark().is_some_and(|remark| remark.contains("panicked"));
+            let panicked = failure.note().is_some_and(|remark| remark.contains("panicked"));
             if panicked { Err("it panicked".to_owned()) } else { Ok(failure.cause().verdict()) }
         }
     }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use bonafide_core::{Environment, ProviderConfig, ProviderValidator, SubmittedSettings};
+use bonafide_core::ProviderValidator;
+use bonafide_core::host::{SettingsSchema, SubmittedSettings};
 use bonafide_testkit::{Secrets, interactions};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -25,9 +26,9 @@ const BEFORE_ASKING: [&str; 4] =
 pub(crate) struct Requests {
     router: Router,
     smtp: &'static dyn ProviderValidator,
-    environment: Environment,
+    schema: SettingsSchema,
     secrets: Secrets,
-    /// RequestMatcher for every provider: it is down.
+    /// Stands for every provider: it is down.
     _harness: Harness,
 }
 
@@ -47,10 +48,8 @@ impl Requests {
         }
         let router = bonafide::router(MANIFEST, &config).await.unwrap();
         let smtp = provider("smtp");
-        let config = ProviderConfig::of(smtp.descriptor()).unwrap();
-        let environment =
-            Environment::builder().provider(smtp.descriptor(), config).build().unwrap();
-        Self { router, smtp, environment, secrets: canary(), _harness: harness }
+        let schema = smtp.settings_schema().unwrap();
+        Self { router, smtp, schema, secrets: canary(), _harness: harness }
     }
 
     pub(crate) async fn hold(&self, input: &[u8]) -> Result<(), String> {
@@ -62,7 +61,7 @@ impl Requests {
             // What names a host would be looked up and dialled, so its settings are judged alone.
             if outline.provider_id == self.smtp.descriptor().id {
                 let settings = SubmittedSettings::new(outline.settings);
-                return match self.smtp.check_settings(&self.environment, settings) {
+                return match self.smtp.check_settings(&self.schema, settings) {
                     Ok(_) => Ok(()),
                     Err(failure) => self.secrets.absent_from("a failure", &format!("{failure:?}")),
                 };

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bonafide_core::egress::Policy;
-use bonafide_core::{Environment, ProviderConfig, ProviderValidator, Verdict};
+use bonafide_core::host::{Environment, ProviderConfig};
+use bonafide_core::{ProviderValidator, Verdict};
 use bonafide_testkit::emulator::Authority;
 use bonafide_testkit::{Secrets, check};
 use serde_json::{Map, Value};
@@ -85,10 +86,10 @@ impl MailServer {
         let mut config = ProviderConfig::of(descriptor).unwrap();
         config.timeout = Duration::from_secs(20);
         let environment = Environment::builder()
-            .policy(Policy::new(vec![address.ip().into()], Vec::new()))
-            .extra_ca(authority.pem().as_bytes().to_vec())
-            .provider(descriptor, config)
-            .route(Arc::new(move |_, _| address))
+            .with_policy(Policy::new(vec![address.ip().into()], Vec::new()))
+            .with_extra_ca(authority.pem().as_bytes().to_vec())
+            .with_provider(descriptor, config)
+            .with_route(Arc::new(move |_, _| address))
             .build()
             .unwrap();
         let (settings, secrets) = settings_with_canary(provider);

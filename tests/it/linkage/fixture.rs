@@ -239,7 +239,7 @@ fn provider(name: &str, id: &str, word: &str) -> String {
     format!(
         r#"
 use bonafide_core::{{
-    Context, Descriptor, Destination, Failure, Outcome, Provider, ProviderType, async_trait, register_provider,
+    Context, Descriptor, Failure, Outcome, Provider, ProviderType, async_trait, register_provider,
 }};
 
 struct {name};
@@ -253,15 +253,8 @@ struct Settings {{}}
 impl Provider for {name} {{
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {{
-        id: "{id}",
-        name: "{word}",
-        provider_type: ProviderType::Sms,
-        title: "{name}",
-        destination: Destination::NamedBySettings,
-        requests: &[],
-        interactions: "[]",
-    }};
+    const DESCRIPTOR: Descriptor =
+        Descriptor::new("{id}", "{word}", ProviderType::Sms, "{name}").with_user_supplied_host();
 
     async fn validate(&self, _: &Context, _: &Settings) -> Result<Outcome, Failure> {{
         Ok(Outcome::valid())

@@ -13,7 +13,7 @@ pub use crate::logs::Logs;
 pub use crate::provider_under_test::ProviderUnderTest;
 pub use crate::replay::{
     Replayed, block_on, check, environment_at, interaction, interactions, observed, replay,
-    valid_settings,
+    schema_of, valid_settings,
 };
 pub use crate::secrets::{Secrets, texts_of};
 

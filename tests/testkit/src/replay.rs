@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bonafide_core::egress::{MAIL_PORTS, Policy};
+use bonafide_core::host::{Environment, ProviderConfig, SettingsSchema, SubmittedSettings};
 use bonafide_core::interaction::{Expected, Interaction};
-use bonafide_core::{
-    Cause, Destination, Environment, Failure, Outcome, ProviderConfig, ProviderValidator,
-    SubmittedSettings,
-};
+use bonafide_core::{Cause, Destination, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator, Sandbox};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -34,17 +32,34 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     runtime.expect("a runtime for the test").block_on(future)
 }
 
-/// Runs a whole check: the settings are judged, and the provider is asked when nothing is wrong with them.
+/// Runs a whole check: the settings are checked, and the provider is asked when nothing is wrong with them.
 pub async fn check(
     validator: &dyn ProviderValidator,
+    environment: &Environment,
+    settings: Value,
+) -> Result<Outcome, Failure> {
+    let schema = schema_of(validator)
+        .map_err(|_| Failure::internal("the settings schema of a test must compile"))?;
+    check_with(validator, &schema, environment, settings).await
+}
+
+/// As [`check`], with a schema that is compiled already.
+pub(crate) async fn check_with(
+    validator: &dyn ProviderValidator,
+    schema: &SettingsSchema,
     environment: &Environment,
     settings: Value,
 ) -> Result<Outcome, Failure> {
     let context = environment.context(validator.descriptor(), Uuid::new_v4());
     let settings = SubmittedSettings::deserialize(settings)
         .map_err(|_| Failure::internal("the settings of a test must be an object"))?;
-    let settings = validator.check_settings(environment, settings)?;
+    let settings = validator.check_settings(schema, settings)?;
     validator.validate_settings(&context, settings).await
+}
+
+/// The compiled settings schema of a provider.
+pub fn schema_of(validator: &dyn ProviderValidator) -> Result<SettingsSchema, String> {
+    validator.settings_schema().map_err(|error| error.to_string())
 }
 
 /// The documented interactions of a provider.
@@ -79,7 +94,7 @@ pub(crate) fn first_valid(validator: &dyn ProviderValidator) -> Result<Interacti
 
 /// Whether the provider has hosts of its own.
 pub(crate) fn is_built_in(validator: &dyn ProviderValidator) -> bool {
-    matches!(validator.descriptor().destination, Destination::BuiltIn(_))
+    matches!(validator.descriptor().destination, Destination::Fixed(_))
 }
 
 /// The pointer of a settings field.
@@ -92,7 +107,7 @@ pub(crate) fn is_replayed(interaction: &Interaction) -> bool {
     !interaction.steps.is_empty() || interaction.smtp.is_some()
 }
 
-/// An environment that leads a provider to one server on loopback, all its regions and every host that settings name.
+/// An environment that leads a provider to one server on loopback, all its base URLs and every host that settings name.
 ///
 /// The check may take 300 milliseconds there, so that a server that never answers does not hold up the test.
 pub fn environment_at(
@@ -100,8 +115,9 @@ pub fn environment_at(
     address: SocketAddr,
 ) -> Result<Environment, String> {
     let url = Url::parse(&format!("http://{address}")).map_err(|error| error.to_string())?;
-    let regions = vec![url; validator.descriptor().base_urls().len()];
-    Way { regions, route: Some(address), timeout: IMPATIENCE, extra_ca: "" }.environment(validator)
+    let base_urls = vec![url; validator.descriptor().base_urls().len()];
+    Way { base_urls, route: Some(address), timeout: IMPATIENCE, extra_ca: "" }
+        .environment(validator)
 }
 
 /// The address of a server on loopback.
@@ -129,8 +145,8 @@ impl Nobody {
 
 /// Where checks are led to, and how long they may take.
 pub(crate) struct Way<'a> {
-    /// The base URLs, region by region.
-    pub(crate) regions: Vec<Url>,
+    /// The base URLs, one for each of the descriptor.
+    pub(crate) base_urls: Vec<Url>,
     /// Where every host is that the settings name; none where the name itself is looked up.
     pub(crate) route: Option<SocketAddr>,
     pub(crate) timeout: Duration,
@@ -145,14 +161,14 @@ impl Way<'_> {
         let descriptor = validator.descriptor();
         let mut config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
         config.timeout = self.timeout;
-        config.base_urls = self.regions;
+        config.base_urls = self.base_urls.into_iter().map(Into::into).collect();
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
         let mut builder = Environment::builder()
-            .policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
-            .extra_ca(self.extra_ca.as_bytes().to_vec())
-            .provider(descriptor, config);
+            .with_policy(Policy::new(vec![loopback], MAIL_PORTS.to_vec()))
+            .with_extra_ca(self.extra_ca.as_bytes().to_vec())
+            .with_provider(descriptor, config);
         if let Some(address) = self.route {
-            builder = builder.route(Arc::new(move |_, _| address));
+            builder = builder.with_route(Arc::new(move |_, _| address));
         }
         builder.build().map_err(|error| error.to_string())
     }
@@ -234,7 +250,7 @@ pub fn observed(result: &Result<Outcome, Failure>) -> Expected {
                 .first()
                 .and_then(|problem| problem.pointer())
                 .map(str::to_owned),
-            retry_after: failure.wait().map(|wait| wait.as_secs()),
+            retry_after: failure.retry_after().map(|wait| wait.as_secs()),
             ..Expected::default()
         },
     }

@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 use self::encodings::FORMS;
 
 /// A shorter sample could stand in a text by chance.
-pub(crate) const SHORTEST: usize = 6;
+pub(crate) const MIN_LENGTH: usize = 6;
 
 /// The secrets among settings, in every form in which they could leak. It never prints them.
 #[derive(Default)]
 pub struct Secrets {
     /// What is looked for, by the bytes that it begins with.
-    needles: HashMap<[u8; SHORTEST], Vec<Needle>>,
+    needles: HashMap<[u8; MIN_LENGTH], Vec<Needle>>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Secrets {
 
     /// Adds a secret, by the name under which it is reported. It is found as a whole.
     pub fn add(&mut self, field: &str, secret: &str) {
-        if secret.chars().count() < SHORTEST {
+        if secret.chars().count() < MIN_LENGTH {
             return;
         }
         for (form, encode) in FORMS {
@@ -73,7 +73,7 @@ impl Secrets {
     /// it are found.
     pub fn add_canary(&mut self, field: &str, secret: &str) {
         let letters: Vec<char> = secret.chars().collect();
-        for part in letters.windows(SHORTEST) {
+        for part in letters.windows(MIN_LENGTH) {
             self.add(field, &part.iter().collect::<String>());
         }
     }
@@ -107,7 +107,7 @@ impl Secrets {
     }
 
     fn find(&self, text: &[u8]) -> Option<&Needle> {
-        text.windows(SHORTEST).enumerate().find_map(|(place, start)| {
+        text.windows(MIN_LENGTH).enumerate().find_map(|(place, start)| {
             let needles = self.needles.get(start)?;
             needles.iter().find(|needle| {
                 text.get(place..).is_some_and(|rest| rest.starts_with(needle.text.as_bytes()))

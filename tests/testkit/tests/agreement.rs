@@ -2,8 +2,8 @@
 
 use bonafide_core::field::{ApiKey, Port};
 use bonafide_core::{
-    Cause, Context, Descriptor, Destination, ExposeSecret as _, Failure, Outcome, Problem,
-    Provider, ProviderType, async_trait,
+    Cause, Context, Descriptor, ExposeSecret as _, Failure, Outcome, Problem, Provider,
+    ProviderType, async_trait,
 };
 use bonafide_testkit::cases::schema_and_code_agree_on_generated_settings;
 use schemars::JsonSchema;
@@ -17,15 +17,9 @@ macro_rules! provider {
         impl Provider for $name {
             type Settings = $settings;
 
-            const DESCRIPTOR: Descriptor = Descriptor {
-                id: "1",
-                name: "example",
-                provider_type: ProviderType::Sms,
-                title: "Example",
-                destination: Destination::NamedBySettings,
-                requests: &[],
-                interactions: "[]",
-            };
+            const DESCRIPTOR: Descriptor =
+                Descriptor::new("1", "example", ProviderType::Sms, "Example")
+                    .with_user_supplied_host();
 
             fn check(&self, settings: &Self::Settings) -> Vec<Problem> {
                 let check: fn(&Self::Settings) -> Option<Problem> = $check;
@@ -66,11 +60,11 @@ provider!(Agreeing, Sound, |_| None);
 provider!(Disagreeing, Loose, |_| None);
 provider!(OwnRule, Sound, |settings| {
     let is_short = settings.key.expose_secret().len() < 3;
-    is_short.then(|| Problem::new(Cause::InvalidSettings).at("key"))
+    is_short.then(|| Problem::new(Cause::InvalidSettings).with_field("key"))
 });
 provider!(OtherCause, Sound, |settings| {
     let is_short = settings.key.expose_secret().len() < 3;
-    is_short.then(|| Problem::new(Cause::WrongCredentialKind).at("key"))
+    is_short.then(|| Problem::new(Cause::WrongCredentialKind).with_field("key"))
 });
 provider!(Unshown, WithoutExample, |_| None);
 

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use bonafide_core::field::{ApiKey, Text};
 use bonafide_core::{
-    BaseUrl, Context, Descriptor, Destination, ExposeSecret as _, Failure, Outcome, Problem,
-    Provider, ProviderType, async_trait, register_provider,
+    BaseUrl, Context, Descriptor, ExposeSecret as _, Failure, Outcome, Problem, Provider,
+    ProviderType, async_trait, register_provider,
 };
 use serde_json::json;
 
@@ -40,39 +40,33 @@ struct Refusal {
 impl Provider for Example {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "9000",
-        name: "example",
-        provider_type: ProviderType::Sms,
-        title: "Example",
-        destination: Destination::BuiltIn(&[BaseUrl {
-            key: "base_url",
-            url: "https://api.example.com",
-        }]),
-        requests: &[bonafide_core::AllowedRequest::get("/v1/me", "reads the account")],
-        interactions: include_str!("example.json"),
-    };
+    const DESCRIPTOR: Descriptor = Descriptor::new("9000", "example", ProviderType::Sms, "Example")
+        .with_base_urls(&[BaseUrl::main("https://api.example.com")])
+        .with_requests(&[bonafide_core::AllowedRequest::get("/v1/me", "reads the account")])
+        .with_interactions(include_str!("example.json"));
 
     fn check(&self, settings: &Settings) -> Vec<Problem> {
         if settings.api_key.expose_secret().starts_with("other-") {
-            return vec![Problem::new(bonafide_core::Cause::WrongCredentialKind).at("api_key")];
+            return vec![
+                Problem::new(bonafide_core::Cause::WrongCredentialKind).with_field("api_key"),
+            ];
         }
         Vec::new()
     }
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
-        let answer = context.get(&["v1", "me"]).bearer(&settings.api_key).send().await?;
-        if answer.status() == 200
-            && let Some(account) = answer.json::<Account>()
+        let response = context.get(["v1", "me"]).bearer_auth(&settings.api_key).send().await?;
+        if response.status() == 200
+            && let Some(account) = response.json::<Account>()
         {
             return Ok(Outcome::valid().with_data(json!({"name_length": account.name.len()})));
         }
-        if answer.status() == 401
-            && answer.json::<Refusal>().is_some_and(|refusal| refusal.error == "unknown_key")
+        if response.status() == 401
+            && response.json::<Refusal>().is_some_and(|refusal| refusal.error == "unknown_key")
         {
             return Err(Failure::invalid_credentials("api_key"));
         }
-        Err(answer.no_verdict())
+        Err(response.inconclusive())
     }
 }
 

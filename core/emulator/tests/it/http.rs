@@ -99,8 +99,8 @@ async fn each_region_answers_for_itself() {
     let head = "GET /v1/me?page=1\nauthorization: Bearer live%2F1";
     assert!(ask(&emulator.base_urls()[0], head, "").await.contains("Example"));
     assert!(ask(&emulator.base_urls()[1], head, "").await.contains("Exemple"));
-    let regions: Vec<&str> = emulator.requests().iter().map(|request| request.region).collect();
-    assert_eq!(regions, ["base_url", "eu_base_url"]);
+    let base_urls: Vec<&str> = emulator.requests().iter().map(|request| request.base_url).collect();
+    assert_eq!(base_urls, ["base_url", "eu_base_url"]);
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_sandbox_makes_an_environment_of_its_emulators() {
             if descriptor.name == "api" {
                 config.timeout = timeout;
             }
-            config.base_urls = vec!["https://api.example.com".parse().unwrap()];
+            config.base_urls = vec![Url::parse("https://api.example.com").unwrap().into()];
         })
         .unwrap()
         .build()

@@ -9,30 +9,18 @@ mod smtp;
 use std::time::Duration;
 
 use bonafide_core::interaction::{Interaction, parse};
-use bonafide_core::{BaseUrl, Descriptor, Destination, ProviderType};
+use bonafide_core::{BaseUrl, Descriptor, ProviderType};
 
-static API: Descriptor = Descriptor {
-    id: "9000",
-    name: "api",
-    provider_type: ProviderType::Email,
-    title: "API",
-    destination: Destination::BuiltIn(&[
-        BaseUrl { key: "base_url", url: "https://api.example.com" },
-        BaseUrl { key: "eu_base_url", url: "https://api.eu.example.com" },
-    ]),
-    requests: &[],
-    interactions: include_str!("api.json"),
-};
+static API: Descriptor = Descriptor::new("9000", "api", ProviderType::Email, "API")
+    .with_base_urls(&[
+        BaseUrl::main("https://api.example.com"),
+        BaseUrl::region("eu_base_url", "https://api.eu.example.com"),
+    ])
+    .with_interactions(include_str!("api.json"));
 
-static MAIL: Descriptor = Descriptor {
-    id: "9001",
-    name: "mail",
-    provider_type: ProviderType::Email,
-    title: "Mail",
-    destination: Destination::NamedBySettings,
-    requests: &[],
-    interactions: include_str!("mail.json"),
-};
+static MAIL: Descriptor = Descriptor::new("9001", "mail", ProviderType::Email, "Mail")
+    .with_user_supplied_host()
+    .with_interactions(include_str!("mail.json"));
 
 fn interactions(descriptor: &Descriptor, names: &[&str]) -> Vec<Interaction> {
     let all = parse(descriptor.interactions).unwrap();

@@ -23,33 +23,28 @@ pub struct Settings {
 impl Provider for Postmark {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor {
-        id: "2000",
-        name: "postmark",
-        provider_type: ProviderType::Email,
-        title: "Postmark",
-        destination: Destination::BuiltIn(&[BaseUrl::main("https://api.postmarkapp.com")]),
-        requests: &[AllowedRequest::get(
+    const DESCRIPTOR: Descriptor = Descriptor::new("2000", "postmark", ProviderType::Email, "Postmark")
+        .with_base_urls(&[BaseUrl::main("https://api.postmarkapp.com")])
+        .with_requests(&[AllowedRequest::get(
             "/server",
             "reads: https://postmarkapp.com/developer/api/server-api",
-        )],
-        interactions: include_str!("../interactions.json"),
-    };
+        )])
+        .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
-        let request = context.get(&["server"]);
+        let request = context.get(["server"]);
         let request = request.secret_header("X-Postmark-Server-Token", &settings.server_token);
-        let answer = request.send().await?;
-        if let (200, Some(delivers)) = (answer.status(), answer.at::<String>("/DeliveryType")) {
+        let response = request.send().await?;
+        if let (200, Some(delivers)) = (response.status(), response.at::<String>("/DeliveryType")) {
             let keeps = Warning::new(WarningCode::AccountLimited)
-                .hint("This server keeps what is sent and delivers nothing.");
+                .with_hint("This server keeps what is sent and delivers nothing.");
             let outcome = Outcome::valid();
             return Ok(if delivers == "Sandbox" { outcome.with_warning(keeps) } else { outcome });
         }
-        Err(match answer.refusal("/ErrorCode") {
+        Err(match response.error_code("/ErrorCode") {
             (401, Some(10)) => Failure::invalid_credentials("server_token")
-                .hint("Copy a server token, not an account token, from its API Tokens page."),
-            _ => answer.no_verdict(),
+                .with_hint("Copy a server token, not an account token, from its API Tokens page."),
+            _ => response.inconclusive(),
         })
     }
 }

@@ -78,7 +78,7 @@ impl Answer {
     }
 
     /// Plainly not the provider's but some server's in between.
-    fn is_foreign(&self) -> bool {
+    fn is_from_intermediary(&self) -> bool {
         self.headers.contains("problem+json") || self.body.trim_ascii_start().starts_with(b"<")
     }
 
@@ -90,7 +90,7 @@ impl Answer {
             500 => provider != "mandrill",
             _ => false,
         };
-        is_outage || matches!(self.status, 300..=399) || self.is_foreign()
+        is_outage || matches!(self.status, 300..=399) || self.is_from_intermediary()
     }
 
     /// Whether the provider itself may have refused something with it.

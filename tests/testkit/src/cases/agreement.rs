@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use bonafide_core::pointer::escape;
-use bonafide_core::{Cause, Environment, ProviderValidator, SettingsSchema, SubmittedSettings};
+use bonafide_core::host::pointer::escape;
+use bonafide_core::host::{SettingsSchema, SubmittedSettings};
+use bonafide_core::{Cause, ProviderValidator};
 use bonafide_samples::Sampler;
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
@@ -64,7 +65,6 @@ fn the_example_is_taken(judge: &Judge<'_>, document: &Value) -> Result<(), Strin
 
 struct Judge<'a> {
     validator: &'static dyn ProviderValidator,
-    environment: Environment,
     schema: &'a SettingsSchema,
     published: Validator,
 }
@@ -77,8 +77,7 @@ impl<'a> Judge<'a> {
         // What is published is judged by, and nothing that the core keeps beside it.
         let published = jsonschema::draft202012::new(&schema.published("0.0.0"))
             .map_err(|error| error.to_string())?;
-        let environment = Environment::builder().build().map_err(|error| error.to_string())?;
-        Ok(Self { validator, environment, schema, published })
+        Ok(Self { validator, schema, published })
     }
 
     /// The places that the published schema refuses, as pointers into a request.
@@ -120,7 +119,7 @@ impl<'a> Judge<'a> {
     /// The places that the code refuses as `invalid_settings`. Other causes are rules that no schema can say.
     fn by_code(&self, settings: Map<String, Value>) -> Result<BTreeSet<String>, String> {
         let settings = SubmittedSettings::new(settings);
-        let Err(failure) = self.validator.check_settings(&self.environment, settings) else {
+        let Err(failure) = self.validator.check_settings(self.schema, settings) else {
             return Ok(BTreeSet::new());
         };
         if failure.cause() == Cause::Internal {

@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bonafide_core::host::{Environment, SettingsSchema};
 use bonafide_core::interaction::Expected;
-use bonafide_core::{Environment, Failure, Outcome, ProviderValidator, Verdict};
+use bonafide_core::{Failure, Outcome, ProviderValidator, Verdict};
 use bonafide_emulator::{Authority, Emulator, Sandbox};
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ use super::Findings;
 use super::compare::{describe, show};
 use super::isolated::IsolatedReplay;
 use crate::ProviderUnderTest;
-use crate::replay::{block_on, check, is_replayed, observed};
+use crate::replay::{block_on, check_with, is_replayed, observed, schema_of};
 
 /// How many checks run at once.
 const CHECKS: usize = 2000;
@@ -116,10 +117,11 @@ async fn check_all(
     let environment = sandbox.environment_with(|_, config| config.timeout = PATIENCE);
     let environment = environment.and_then(|builder| Ok(builder.build()?));
     let environment = environment.map_err(|error| error.to_string())?;
+    let schema = schema_of(validator)?;
     let mut results = Vec::new();
     for wave in all.chunks(most_at_once()) {
         let emulator = sandbox.emulators().first().ok_or("there is no emulator")?;
-        results.extend(check_at_once(validator, &environment, emulator, wave).await);
+        results.extend(check_at_once(validator, &schema, &environment, emulator, wave).await);
     }
     Ok(results)
 }
@@ -127,6 +129,7 @@ async fn check_all(
 /// Connects each check, and lets none of them go on before all are connected.
 async fn check_at_once(
     validator: &'static dyn ProviderValidator,
+    schema: &SettingsSchema,
     environment: &Environment,
     emulator: &Emulator,
     wave: &[&IsolatedReplay],
@@ -137,7 +140,7 @@ async fn check_at_once(
         for replayed in together {
             let settings = Value::Object(replayed.interaction.settings.clone());
             let mut checking: Pin<Box<dyn Future<Output = _>>> =
-                Box::pin(check(validator, environment, settings));
+                Box::pin(check_with(validator, schema, environment, settings));
             begun.push(match poll_fn(|task| Poll::Ready(checking.as_mut().poll(task))).await {
                 Poll::Ready(result) => Box::pin(ready(result)),
                 Poll::Pending => checking,

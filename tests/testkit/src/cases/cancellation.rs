@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use bonafide_core::host::Environment;
 use bonafide_core::interaction::Interaction;
-use bonafide_core::{Cause, Environment, Failure, Outcome, ProviderValidator};
+use bonafide_core::{Cause, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{AnsweredBy, Authority, Emulator};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -47,8 +48,8 @@ pub fn a_check_that_is_dropped_leaves_nothing_behind(
 
 /// Where an answer is held back.
 enum Place {
-    /// After so many requests to this region.
-    Request { region: &'static str, before: usize },
+    /// After so many requests to this base URL.
+    Request { key: &'static str, before: usize },
     /// After this part of a mail server's dialogue.
     Stage(Vec<ServerAction>),
 }
@@ -60,9 +61,9 @@ fn steps(replayed: &IsolatedReplay) -> Vec<(Place, String)> {
         let is_this = |by: &AnsweredBy| by.step == step;
         let first =
             requests.iter().position(|one| one.answered_by.as_ref().is_some_and(is_this))?;
-        let region = requests.get(first)?.region;
-        let before = requests.iter().take(first).filter(|one| one.region == region).count();
-        Some((Place::Request { region, before }, format!("step {}", step + 1)))
+        let key = requests.get(first)?.base_url;
+        let before = requests.iter().take(first).filter(|one| one.base_url == key).count();
+        Some((Place::Request { key, before }, format!("step {}", step + 1)))
     };
     (0..replayed.interaction.steps.len()).filter_map(place).collect()
 }
@@ -100,45 +101,45 @@ impl<'a> Held<'a> {
         place: Place,
     ) -> Result<Self, String> {
         match place {
-            Place::Request { region, before } => {
-                Self::at_request(validator, interaction, region, before).await
+            Place::Request { key, before } => {
+                Self::at_request(validator, interaction, key, before).await
             }
             Place::Stage(before) => Self::at_stage(validator, interaction, &before).await,
         }
     }
 
-    /// Holds the answer to the request after so many to this region.
+    /// Holds the answer to the request after so many to this base URL.
     async fn at_request(
         validator: &'static dyn ProviderValidator,
         interaction: &'a Interaction,
-        region: &str,
+        key: &str,
         before: usize,
     ) -> Result<Self, String> {
         let authority = Authority::new().map_err(|error| error.to_string())?;
         let emulator = emulator_of(validator, interaction, &authority).await?;
-        let (mut holding, mut others, mut regions) = (None, Vec::new(), Vec::new());
+        let (mut holding, mut others, mut base_urls) = (None, Vec::new(), Vec::new());
         for (base_url, url) in validator.descriptor().base_urls().iter().zip(emulator.base_urls()) {
             let passes = vec![ServerAction::Read, ServerAction::Pass(address_of(url)?)];
             let mut scripts = vec![passes.clone()];
-            if base_url.key == region {
+            if base_url.key == key {
                 scripts = vec![passes.clone(); before];
                 scripts.push(vec![ServerAction::Read, ServerAction::HoldUntilGone]);
                 scripts.push(passes);
             }
             let server = Faulty::in_turn(scripts).await;
-            regions.push(server.url());
-            if base_url.key == region {
+            base_urls.push(server.url());
+            if base_url.key == key {
                 holding = Some(server);
             } else {
                 others.push(server);
             }
         }
-        let holding = holding.ok_or("the descriptor has no such region")?;
+        let holding = holding.ok_or("the descriptor has no such base URL")?;
         let times_out =
             interaction.expected.cause.as_deref() == Some(Cause::ProviderTimeout.code());
         let timeout = if times_out { IMPATIENCE } else { PATIENCE };
         let environment =
-            Way { regions, route: None, timeout, extra_ca: "" }.environment(validator)?;
+            Way { base_urls, route: None, timeout, extra_ca: "" }.environment(validator)?;
         Ok(Self { validator, interaction, environment, emulator, holding, _others: others })
     }
 
@@ -158,7 +159,8 @@ impl<'a> Held<'a> {
         let documented = vec![ServerAction::Forward(route(host, port))];
         let holding = Faulty::trusted_by(&authority, vec![held, documented]).await;
         let route = Some(holding.address());
-        let way = Way { regions: Vec::new(), route, timeout: PATIENCE, extra_ca: authority.pem() };
+        let way =
+            Way { base_urls: Vec::new(), route, timeout: PATIENCE, extra_ca: authority.pem() };
         let environment = way.environment(validator)?;
         Ok(Self { validator, interaction, environment, emulator, holding, _others: Vec::new() })
     }

@@ -56,9 +56,9 @@ pub(super) fn show(conclusion: &Expected) -> String {
 pub(super) fn describe(result: &Result<Outcome, Failure>) -> String {
     let text = show(&observed(result));
     let Err(failure) = result else { return text };
-    let status = failure.status().map(|status| format!(", status {status}"));
-    let remark = failure.remark().map(|remark| format!(" ({remark})"));
-    [Some(text), status, remark].into_iter().flatten().collect()
+    let status = failure.provider_status().map(|status| format!(", status {status}"));
+    let note = failure.note().map(|note| format!(" ({note})"));
+    [Some(text), status, note].into_iter().flatten().collect()
 }
 
 pub(super) fn is_inconclusive(result: &Result<Outcome, Failure>) -> bool {

@@ -1,15 +1,15 @@
 use std::collections::BTreeSet;
 
+use bonafide_core::host::SubmittedSettings;
 use bonafide_core::interaction::{Expected, Interaction};
-use bonafide_core::{
-    Cause, Environment, ProviderValidator, SubmittedSettings, Verdict, WarningCode,
-};
+use bonafide_core::{Cause, ProviderValidator, Verdict, WarningCode};
 use serde_json::Value;
 
 use super::Findings;
 use super::compare::describe;
+use crate::replay::schema_of;
 use crate::replay::{first_valid, interactions, is_built_in, is_replayed};
-use crate::secrets::SHORTEST;
+use crate::secrets::MIN_LENGTH;
 
 /// A sample secret that holds one of these, in any case, is plainly nobody's.
 const MADE_UP: [&str; 4] = ["sandbox", "example", "sample", "nobody"];
@@ -19,12 +19,12 @@ const RUN: usize = 4;
 /// Judges each interaction by itself.
 fn for_each_interaction(
     validator: &dyn ProviderValidator,
-    mut judge: impl FnMut(&Interaction, &mut Findings) -> Result<(), String>,
+    mut check: impl FnMut(&Interaction, &mut Findings) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut findings = Findings::default();
     for interaction in interactions(validator)? {
         let mut of_this = Findings::default();
-        judge(&interaction, &mut of_this)?;
+        check(&interaction, &mut of_this)?;
         for finding in of_this.0 {
             findings.add(format!("interaction `{}`: {finding}", interaction.name));
         }
@@ -82,12 +82,12 @@ pub fn each_documented_verdict_can_be_reached(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     for_each_interaction(validator, |interaction, findings| {
-        judge_verdict(&interaction.expected, findings);
+        check_verdict(&interaction.expected, findings);
         Ok(())
     })
 }
 
-fn judge_verdict(verdict: &Expected, findings: &mut Findings) {
+fn check_verdict(verdict: &Expected, findings: &mut Findings) {
     if let Some(code) = &verdict.cause {
         findings.require(Cause::from_code(code).is_some(), || {
             format!("there is no cause `{code}`: take one of `bonafide_core::Cause`")
@@ -112,7 +112,7 @@ fn judge_verdict(verdict: &Expected, findings: &mut Findings) {
 pub fn each_pointer_leads_to_a_field(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let schema = validator.settings_schema().map_err(|error| error.to_string())?;
+    let schema = schema_of(validator)?;
     for_each_interaction(validator, |interaction, findings| {
         let pointer = interaction.expected.pointer.as_deref();
         if let Some(pointer) = pointer.filter(|pointer| *pointer != "/settings") {
@@ -130,13 +130,13 @@ pub fn each_pointer_leads_to_a_field(
 pub fn each_sample_secret_is_made_up(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let schema = validator.settings_schema().map_err(|error| error.to_string())?;
+    let schema = schema_of(validator)?;
     for_each_interaction(validator, |interaction, findings| {
         for (field, _) in schema.fields().filter(|(_, field)| field["writeOnly"] == true) {
             let sample =
                 interaction.settings.get(field).and_then(Value::as_str).unwrap_or_default();
             // What is too short for a secret is nobody's either.
-            let made_up = sample.chars().count() < SHORTEST || is_made_up(sample);
+            let made_up = sample.chars().count() < MIN_LENGTH || is_made_up(sample);
             findings.require(made_up, || {
                 format!(
                     "the `{field}` looks like somebody's: make one up that says so, such as `sandbox-key-that-works`, or with \
@@ -162,12 +162,12 @@ fn is_made_up(sample: &str) -> bool {
 /// Each step of a dialogue is in the form in which the emulator plays it.
 pub fn each_step_can_be_replayed(validator: &'static dyn ProviderValidator) -> Result<(), String> {
     for_each_interaction(validator, |interaction, findings| {
-        judge_steps(interaction, validator, findings);
+        check_steps(interaction, validator, findings);
         Ok(())
     })
 }
 
-fn judge_steps(
+fn check_steps(
     interaction: &Interaction,
     validator: &dyn ProviderValidator,
     findings: &mut Findings,
@@ -184,10 +184,10 @@ fn judge_steps(
             findings.require(holds, || format!("step {}: {otherwise}", index + 1));
         };
         let asked = &step.request;
-        let regions = validator.descriptor().base_urls();
+        let base_urls = validator.descriptor().base_urls();
         let known =
-            step.region.as_deref().is_none_or(|key| regions.iter().any(|url| url.key == key));
-        require(known, "`region` is not the key of a base URL of the descriptor");
+            step.base_url.as_deref().is_none_or(|key| base_urls.iter().any(|url| url.key == key));
+        require(known, "`base_url` is not the key of a base URL of the descriptor");
         require(
             matches!(asked.method.as_str(), "GET" | "POST"),
             "`method` is neither `GET` nor `POST`",
@@ -217,10 +217,10 @@ fn templates(text: &str) -> impl Iterator<Item = &str> {
 pub fn each_interaction_has_the_steps_that_its_settings_need(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
-    let environment = Environment::builder().build().map_err(|error| error.to_string())?;
+    let schema = schema_of(validator)?;
     for_each_interaction(validator, |interaction, findings| {
         let settings = SubmittedSettings::new(interaction.settings.clone());
-        match (validator.check_settings(&environment, settings), is_replayed(interaction)) {
+        match (validator.check_settings(&schema, settings), is_replayed(interaction)) {
             (Ok(_), true) | (Err(_), false) => {}
             (Err(failure), true) => findings.add(format!(
                 "its settings are refused before the provider is asked ({}): mend them, or take the dialogue away",

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use bonafide_core::{BaseUrl, ProviderValidator, Registration};
+use bonafide_core::host::Registration;
+use bonafide_core::{BaseUrl, ProviderValidator};
 use url::Url;
 
 use super::Findings;

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Findings;
 use super::compare::compare;
+use crate::replay::schema_of;
 use crate::replay::{Replayed, ReplayedAll, block_on, interactions, replay, replay_at};
 use crate::{Logs, ProviderUnderTest, Secrets, texts_of};
 
@@ -40,10 +41,10 @@ impl Isolated {
             let secrets = Secrets::of(validator, &interaction.settings)?;
             // One after the other: a provider that mixes checks up must not do so here.
             let replayed = block_on(replay(validator, &interaction))?;
-            judged.push(IsolatedReplay::judge(validator, interaction, replayed, &secrets));
+            judged.push(IsolatedReplay::of(validator, interaction, replayed, &secrets));
             all.extend(secrets);
         }
-        Ok(Self { interactions: judged, logs: judge_logs(validator, &all, &logs.text()) })
+        Ok(Self { interactions: judged, logs: check_logs(validator, &all, &logs.text()) })
     }
 
     /// What is wrong about each interaction, in one respect.
@@ -62,7 +63,7 @@ impl Isolated {
 }
 
 impl IsolatedReplay {
-    fn judge(
+    fn of(
         validator: &dyn ProviderValidator,
         interaction: Interaction,
         Replayed { result, emulator }: Replayed,
@@ -70,10 +71,11 @@ impl IsolatedReplay {
     ) -> Self {
         let requests = emulator.requests();
         let (mut harm, mut leaks) = (Findings::default(), Findings::default());
-        let sent = requests.iter().map(|one| (one.method.as_str(), one.path.as_str()));
-        judge_requests(validator.descriptor(), sent, &mut harm);
-        judge_commands(emulator.commands().iter().map(String::as_str), &mut harm);
-        judge_texts(secrets, &result, &mut leaks);
+        let sent =
+            requests.iter().map(|one| (Some(one.base_url), one.method.as_str(), one.path.as_str()));
+        check_requests(validator.descriptor(), sent, &mut harm);
+        check_commands(emulator.commands().iter().map(String::as_str), &mut harm);
+        check_texts(secrets, &result, &mut leaks);
         Self {
             verdict: compare(&interaction, &result, &emulator),
             harm: harm.0,
@@ -117,7 +119,7 @@ pub fn no_log_line_holds_a_secret(subject: &ProviderUnderTest<'_>) -> Result<(),
     subject.isolated()?.logs.clone()
 }
 
-pub(super) fn judge_texts(
+pub(super) fn check_texts(
     secrets: &Secrets,
     result: &Result<Outcome, Failure>,
     wrong: &mut Findings,
@@ -127,20 +129,26 @@ pub(super) fn judge_texts(
     }
 }
 
-/// The path may hold a secret, so it is not shown.
-pub(super) fn judge_requests<'a>(
+/// Each request is a base URL's key, where it is known, a method and a path. The path may hold a secret, so it is not shown.
+pub(super) fn check_requests<'a>(
     descriptor: &Descriptor,
-    requests: impl Iterator<Item = (&'a str, &'a str)>,
+    requests: impl Iterator<Item = (Option<&'a str>, &'a str, &'a str)>,
     wrong: &mut Findings,
 ) {
-    for (method, path) in requests {
+    for (key, method, path) in requests {
         let path = path.trim_start_matches('/');
         let segments: Vec<String> = path
             .split('/')
             .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
             .collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let allowed = descriptor.requests.iter().any(|one| one.covers(method, &segments));
+        let allowed = descriptor
+            .base_urls()
+            .iter()
+            .filter(|base_url| key.is_none_or(|key| key == base_url.key))
+            .any(|base_url| {
+                descriptor.requests.iter().any(|one| one.covers(base_url, method, &segments))
+            });
         wrong.require(allowed, || {
             format!(
                 "a {method} was sent that the descriptor does not allow: ask through `Context::get` and `Context::post` \
@@ -150,18 +158,18 @@ pub(super) fn judge_requests<'a>(
     }
 }
 
-pub(super) fn judge_commands<'a>(commands: impl Iterator<Item = &'a str>, wrong: &mut Findings) {
+pub(super) fn check_commands<'a>(commands: impl Iterator<Item = &'a str>, wrong: &mut Findings) {
     for verb in commands.filter(|verb| SENDS.contains(verb)) {
         wrong.add(format!("the server was told `{verb}`: end the dialogue after the login"));
     }
 }
 
-fn judge_logs(
+fn check_logs(
     validator: &dyn ProviderValidator,
     secrets: &Secrets,
     logs: &str,
 ) -> Result<(), String> {
-    let schema = validator.settings_schema().map_err(|error| error.to_string())?;
+    let schema = schema_of(validator)?;
     if !secrets.is_empty() || schema.fields().all(|(_, field)| field["writeOnly"] != true) {
         return absent_from_logs(secrets, logs);
     }

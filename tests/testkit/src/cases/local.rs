@@ -1,7 +1,9 @@
-use bonafide_core::{Cause, Environment, Failure, ProviderValidator, SubmittedSettings};
+use bonafide_core::host::SubmittedSettings;
+use bonafide_core::{Cause, Failure, ProviderValidator};
 use serde_json::{Map, Value, json};
 
 use super::Findings;
+use crate::replay::schema_of;
 use crate::replay::{settings_pointer, valid_settings};
 use crate::{Secrets, texts_of};
 
@@ -28,10 +30,10 @@ impl Broken {
     }
 
     /// What is said of them, if anything is.
-    fn judge(&self, validator: &dyn ProviderValidator) -> Result<Option<Failure>, String> {
-        let environment = Environment::builder().build().map_err(|error| error.to_string())?;
+    fn check(&self, validator: &dyn ProviderValidator) -> Result<Option<Failure>, String> {
+        let schema = schema_of(validator)?;
         let settings = SubmittedSettings::new(self.settings.clone());
-        Ok(validator.check_settings(&environment, settings).err())
+        Ok(validator.check_settings(&schema, settings).err())
     }
 
     /// They must be refused, with a problem at the field.
@@ -41,7 +43,7 @@ impl Broken {
         findings: &mut Findings,
     ) -> Result<(), String> {
         let what = &self.what;
-        match self.judge(validator)? {
+        match self.check(validator)? {
             None => findings.add(format!(
                 "settings with {what} are let through: give `Settings` a field of a type of `bonafide_core::field` for \
                  each setting, and leave judging to the schema"
@@ -102,7 +104,7 @@ pub fn a_missing_field_is_named(validator: &'static dyn ProviderValidator) -> Re
     let mut findings = Findings::default();
     for field in fields(validator)? {
         let missing = missing(&valid, &field);
-        if missing.judge(validator)?.is_some() {
+        if missing.check(validator)?.is_some() {
             missing.must_be_named(validator, &mut findings)?;
         }
     }
@@ -137,7 +139,7 @@ pub fn no_refusal_repeats_what_was_submitted(
     secrets.add("something submitted", MARKER);
     let mut findings = Findings::default();
     for broken in broken {
-        let Some(failure) = broken.judge(validator)? else { continue };
+        let Some(failure) = broken.check(validator)? else { continue };
         for (place, text) in texts_of(&Err(failure)) {
             let place = format!("{place} for settings with {}", broken.what);
             findings.absorb(secrets.absent_from(&place, &text));

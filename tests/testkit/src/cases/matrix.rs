@@ -3,15 +3,16 @@ use std::iter::{once, repeat};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use bonafide_core::host::Environment;
 use bonafide_core::interaction::{Interaction, ResponseStub};
-use bonafide_core::{Environment, Failure, Outcome, ProviderValidator};
+use bonafide_core::{Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator};
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::compare::describe;
-use super::isolated::{absent_from_logs, judge_commands, judge_requests, judge_texts};
+use super::isolated::{absent_from_logs, check_commands, check_requests, check_texts};
 use super::named_by_settings::{begins_in_clear, host_field_of};
 use super::{Findings, GRACE};
 use crate::faults::{self, Expected, Fault, Group, Peer, Scene};
@@ -151,7 +152,7 @@ cases_of_groups! {
 pub fn the_verdict_matrix_holds(subject: &ProviderUnderTest<'_>) -> Result<(), String> {
     let provider = subject.validator().descriptor().name;
     let mut findings = Findings::default();
-    findings.absorb(judge_differences(subject)?);
+    findings.absorb(check_differences(subject)?);
     let (mut replayed, mut wrong) = (0, 0);
     let mut count = |case: &str, cells: &Cells| {
         replayed += cells.replayed;
@@ -190,7 +191,7 @@ fn cells_of_interactions(subject: &ProviderUnderTest<'_>) -> Result<Cells, Strin
 }
 
 /// What is wrong with the differences themselves.
-fn judge_differences(subject: &ProviderUnderTest<'_>) -> Result<Result<(), String>, String> {
+fn check_differences(subject: &ProviderUnderTest<'_>) -> Result<Result<(), String>, String> {
     let validator = subject.validator();
     let settings = usual_interaction(validator)?.settings;
     // Only names and verdicts are looked at.
@@ -275,12 +276,12 @@ pub fn a_later_request_that_goes_wrong_is_no_rejection(
     subject: &ProviderUnderTest<'_>,
 ) -> Result<(), String> {
     let validator = subject.validator();
-    let first_region = validator.descriptor().base_urls().first().map(|base_url| base_url.key);
+    let first_key = validator.descriptor().base_urls().first().map(|base_url| base_url.key);
     let asks_more = interactions(validator)?.into_iter().find(|interaction| {
-        let mut regions = interaction.steps.iter().map(|step| step.region.as_deref());
+        let mut keys = interaction.steps.iter().map(|step| step.base_url.as_deref());
         interaction.expected.cause.is_none()
             && interaction.steps.len() > 1
-            && regions.all(|region| region.is_none() || region == first_region)
+            && keys.all(|key| key.is_none() || key == first_key)
     });
     let Some(interaction) = asks_more else { return Ok(()) };
     block_on(async {
@@ -337,7 +338,7 @@ async fn go_wrong_at(stage: &Stage, interaction: &Interaction, step: usize) -> R
             findings.require(expected.meets(&result), || {
                 format!(
                     "interaction `{name}`, step {step}, cell `{fault}`: the server {what}, which must be `{expected}`, or a \
-                     pass where the request does not decide, but the check says {}: end with `Answer::no_verdict` where \
+                     pass where the request does not decide, but the check says {}: end with `Response::inconclusive` where \
                      the provider's own words decide nothing",
                     describe(&result)
                 )
@@ -421,11 +422,11 @@ impl<'a> Cell<'a> {
             Peer::Nobody | Peer::Plays(_) => format!("{scheme}://{address}"),
         };
         let url = Url::parse(&url).map_err(|error| error.to_string())?;
-        let mut regions = vec![url; stage.validator.descriptor().base_urls().len()];
+        let mut base_urls = vec![url; stage.validator.descriptor().base_urls().len()];
         if matches!(&fault.peer, Peer::Plays(scripts) if scripts.len() > 1) {
-            // After its turn the provider is as it should be, and so are its other regions.
-            for (region, url) in regions.iter_mut().zip(stage.emulator.base_urls()).skip(1) {
-                region.clone_from(url);
+            // After its turn the provider is as it should be, and so are its other hosts.
+            for (base_url, url) in base_urls.iter_mut().zip(stage.emulator.base_urls()).skip(1) {
+                base_url.clone_from(url);
             }
         }
         let mut settings = stage.settings.clone();
@@ -438,7 +439,7 @@ impl<'a> Cell<'a> {
             }
         }
         let way = Way {
-            regions,
+            base_urls,
             route: (!matches!(fault.peer, Peer::NoSuchHost)).then_some(address),
             timeout: timeout_of(fault),
             extra_ca: stage.authority.pem(),
@@ -461,7 +462,7 @@ impl<'a> Cell<'a> {
         wrong.require(expected.meets(&result), || {
             format!(
                 "the server {what}, which must be `{expected}`, but the check says {}: conclude from the provider's own \
-                 words alone, end with `Answer::no_verdict` where there are none, and pass on the failures of `Context` \
+                 words alone, end with `Response::inconclusive` where there are none, and pass on the failures of `Context` \
                  as they are; where the provider documents this verdict, say so with `differs: {{ \"{}\" => \"…\" }}`",
                 describe(&result),
                 self.fault.name,
@@ -474,15 +475,16 @@ impl<'a> Cell<'a> {
             )
         });
         match Secrets::of(stage.validator, &stage.settings) {
-            Ok(secrets) => judge_texts(&secrets, &result, &mut wrong),
+            Ok(secrets) => check_texts(&secrets, &result, &mut wrong),
             Err(error) => wrong.add(error),
         }
         if let Some(server) = &self.server {
             let requests = server.requests();
-            let requests = requests.iter().map(|one| (one.method.as_str(), one.path.as_str()));
-            judge_requests(stage.validator.descriptor(), requests, &mut wrong);
+            let requests =
+                requests.iter().map(|one| (None, one.method.as_str(), one.path.as_str()));
+            check_requests(stage.validator.descriptor(), requests, &mut wrong);
             let commands = server.commands();
-            judge_commands(commands.iter().map(|command| command.verb), &mut wrong);
+            check_commands(commands.iter().map(|command| command.verb), &mut wrong);
             let in_clear = commands.iter().any(|one| one.verb == "AUTH" && !one.inside_tls);
             wrong.require(!in_clear, || {
                 "the credentials are sent in clear: begin TLS before `AUTH`".to_owned()

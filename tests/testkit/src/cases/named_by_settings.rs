@@ -1,5 +1,6 @@
+use bonafide_core::host::{Environment, ProviderConfig};
 use bonafide_core::interaction::Interaction;
-use bonafide_core::{Cause, Environment, Failure, ProviderConfig, ProviderValidator};
+use bonafide_core::{Cause, Failure, ProviderValidator};
 use serde_json::{Map, Value};
 
 use super::Findings;
@@ -40,7 +41,7 @@ pub fn settings_cannot_name_our_own_network(
     let settings = valid_settings(validator)?;
     let field = host_field_of(&settings)?;
     let config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
-    let environment = Environment::builder().provider(descriptor, config).build();
+    let environment = Environment::builder().with_provider(descriptor, config).build();
     let environment = environment.map_err(|error| error.to_string())?;
     block_on(async {
         let mut findings = Findings::default();

@@ -1,7 +1,8 @@
 use std::net::Ipv4Addr;
 
 use bonafide_core::egress::Policy;
-use bonafide_core::{Cause, Environment, ProviderConfig, ProviderValidator};
+use bonafide_core::host::{Environment, ProviderConfig};
+use bonafide_core::{Cause, ProviderValidator};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -74,11 +75,11 @@ fn strict_environment(validator: &dyn ProviderValidator, port: u16) -> Result<En
     let url = format!("https://{OURSELVES}:{port}");
     let url = Url::parse(&url).map_err(|error| error.to_string())?;
     let mut config = ProviderConfig::of(descriptor).map_err(|error| error.to_string())?;
-    config.base_urls = vec![url; descriptor.base_urls().len()];
+    config.base_urls = vec![url.into(); descriptor.base_urls().len()];
     config.timeout = PATIENCE;
     Environment::builder()
-        .policy(Policy::new(Vec::new(), vec![port]))
-        .provider(descriptor, config)
+        .with_policy(Policy::new(Vec::new(), vec![port]))
+        .with_provider(descriptor, config)
         .build()
         .map_err(|error| error.to_string())
 }

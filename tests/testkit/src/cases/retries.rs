@@ -15,7 +15,7 @@ use crate::replay::{
 use crate::{Faulty, ProviderUnderTest, ServerAction};
 
 /// How often a request is sent at most: once, and twice again.
-const MOST_REQUESTS: usize = 3;
+const MAX_REQUESTS: usize = 3;
 
 /// An outage of a moment does not stand in the way of a verdict: what passes by itself is asked again.
 pub fn an_outage_of_a_moment_does_not_stand_in_the_way(
@@ -84,14 +84,14 @@ async fn an_outage_of_a_moment(
         Emulator::of_interactions(validator.descriptor(), vec![interaction.clone()], &authority)
             .await
             .map_err(|error| error.to_string())?;
-    let mut regions = emulator.base_urls().to_vec();
-    let first = regions.first_mut().ok_or("the descriptor has no base URL")?;
+    let mut base_urls = emulator.base_urls().to_vec();
+    let first = base_urls.first_mut().ok_or("the descriptor has no base URL")?;
     let documented = address_of(first)?;
     let outage = vec![ServerAction::Read, ServerAction::Say(answer(status, &[], b""))];
     let server = Faulty::in_turn(vec![outage, vec![ServerAction::Forward(documented)]]).await;
     *first = server.url();
     let environment =
-        Way { regions, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
+        Way { base_urls, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
     let settings = Value::Object(interaction.settings.clone());
     let result = check(validator, &environment, settings).await;
     compare(interaction, &result, &emulator).map_err(|finding| {
@@ -109,7 +109,7 @@ async fn asks_no_more_than_it_may(
     let limited: &[(&str, &str)] = &[("retry-after", "5")];
     let mut findings = Findings::default();
     for (what, status, headers, cause, most) in [
-        ("503 for ever", 503, &[][..], Cause::ProviderUnavailable, MOST_REQUESTS),
+        ("503 for ever", 503, &[][..], Cause::ProviderUnavailable, MAX_REQUESTS),
         ("500 for ever", 500, &[][..], Cause::ProviderUnavailable, 1),
         ("429 with a wait of 5 seconds", 429, limited, Cause::ProviderRateLimited, 1),
         (
@@ -123,9 +123,9 @@ async fn asks_no_more_than_it_may(
         // Without a body, a provider that documents none would be believed.
         let body = if status == 401 { "<html></html>" } else { "" };
         let server = Faulty::answering(status, headers, body).await;
-        let regions = vec![server.url(); validator.descriptor().base_urls().len()];
-        let environment =
-            Way { regions, route: None, timeout: PATIENCE, extra_ca: "" }.environment(validator)?;
+        let base_urls = vec![server.url(); validator.descriptor().base_urls().len()];
+        let environment = Way { base_urls, route: None, timeout: PATIENCE, extra_ca: "" }
+            .environment(validator)?;
         let started = Instant::now();
         let result = check(validator, &environment, settings.clone()).await;
         let took = started.elapsed();

@@ -1,18 +1,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use bonafide_core::{Environment, ProviderValidator, SettingsSchema, SubmittedSettings};
+use bonafide_core::ProviderValidator;
+use bonafide_core::host::SubmittedSettings;
 use serde_json::{Map, Value, json};
 
 use super::Findings;
+use crate::replay::schema_of;
 use crate::replay::{settings_pointer, valid_settings};
 
 /// A field whose name holds one of these is taken for a secret.
 const SECRET_NAMES: [&str; 4] = ["key", "token", "password", "secret"];
-
-fn schema_of(validator: &dyn ProviderValidator) -> Result<SettingsSchema, String> {
-    validator.settings_schema().map_err(|error| error.to_string())
-}
 
 /// The schema is one of draft 2020-12, by the meta-schema.
 pub fn the_schema_is_one_of_draft_2020_12(
@@ -138,11 +136,10 @@ fn says(field: &Value, keyword: &str) -> bool {
 /// whole, by all of it.
 pub fn each_example_is_valid(validator: &'static dyn ProviderValidator) -> Result<(), String> {
     let schema = schema_of(validator)?;
-    let environment = Environment::builder().build().map_err(|error| error.to_string())?;
     let mut findings = Findings::default();
     let valid = valid_settings(validator).unwrap_or_default();
     let refused = |settings: Map<String, Value>, at: Option<&str>| {
-        let judged = validator.check_settings(&environment, SubmittedSettings::new(settings));
+        let judged = validator.check_settings(&schema, SubmittedSettings::new(settings));
         judged.err().is_some_and(|failure| {
             let problems = failure.problems();
             at.map_or(!problems.is_empty(), |at| {

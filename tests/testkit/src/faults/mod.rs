@@ -262,7 +262,7 @@ mod tests {
     /// Fewer would prove too little.
     const FEWEST: usize = 45;
 
-    fn judge(faults: &[Fault], at_least: usize) {
+    fn check(faults: &[Fault], at_least: usize) {
         let mut names = BTreeSet::new();
         for fault in faults {
             let is_name = fault
@@ -283,8 +283,8 @@ mod tests {
             emulator: ([127, 0, 0, 1], 9).into(),
             elsewhere: Url::parse("http://127.0.0.1:9").unwrap(),
         };
-        judge(&http(&scene), FEWEST);
-        judge(&smtp(), FEWEST);
+        check(&http(&scene), FEWEST);
+        check(&smtp(), FEWEST);
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
         let expected = Expected::of("provider_rate_limited after 7 s or valid");
         let limited = |seconds| {
             Err(Failure::new(Cause::ProviderRateLimited)
-                .retry_after(Some(std::time::Duration::from_secs(seconds))))
+                .with_retry_after(Some(std::time::Duration::from_secs(seconds))))
         };
         assert!(expected.meets(&limited(7)));
         assert!(!expected.meets(&limited(8)) && !expected.meets(&limited(6)));

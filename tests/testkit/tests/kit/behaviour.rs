@@ -88,7 +88,7 @@ provider!(
     begins_a_message,
     "9004",
     "sending",
-    Destination::NamedBySettings
+    Destination::UserSupplied
 );
 
 provider!(Spawning, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
@@ -115,14 +115,14 @@ provider!(
     lingers,
     "9005",
     "lingering",
-    Destination::NamedBySettings
+    Destination::UserSupplied
 );
 
 provider!(Leaking, Settings, INTERACTIONS, async |context: &Context, settings: &Settings| {
     let context: &'static Context = Box::leak(Box::new(context.clone()));
-    let request = context.get(&["v1", "me"]).bearer(&settings.api_key);
-    let answer = Box::leak(Box::new(Box::pin(request.send()))).await?;
-    match answer.status() {
+    let request = context.get(["v1", "me"]).bearer_auth(&settings.api_key);
+    let response = Box::leak(Box::new(Box::pin(request.send()))).await?;
+    match response.status() {
         200 => Ok(Outcome::valid()),
         _ => Err(Failure::invalid_credentials("api_key")),
     }
@@ -227,7 +227,7 @@ fn each_group_of_faults_can_be_wrong() {
             &[
                 &format!(", cell `{cell}"),
                 &format!(", which must be `{expected}`, but the check says "),
-                "end with `Answer::no_verdict` where there are none",
+                "end with `Response::inconclusive` where there are none",
                 "say so with `differs: { \"",
             ],
         );

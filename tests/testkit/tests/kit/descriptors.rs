@@ -14,8 +14,11 @@ macro_rules! described {
         impl Provider for $name {
             type Settings = Settings;
 
-            const DESCRIPTOR: Descriptor =
-                Descriptor { $($field: $value,)+ ..Careless::DESCRIPTOR };
+            const DESCRIPTOR: Descriptor = {
+                let mut descriptor = Careless::DESCRIPTOR;
+                $(descriptor.$field = $value;)+
+                descriptor
+            };
 
             async fn validate(&self, _: &Context, _: &Settings) -> Result<Outcome, Failure> {
                 Ok(Outcome::valid())
@@ -33,19 +36,25 @@ macro_rules! documented {
 
 described!(Untitled, title: "");
 described!(Indented, title: " Careless");
-described!(Nowhere, destination: Destination::BuiltIn(&[]));
+described!(Nowhere, destination: Destination::Fixed(&[]));
 described!(
     Doubled,
-    destination: Destination::BuiltIn(&[
-        BaseUrl { key: "europe", url: "https://eu.example.com" },
-        BaseUrl { key: "europe", url: "https://us.example.com" },
+    destination: Destination::Fixed(&[
+        BaseUrl::region("europe", "https://eu.example.com"),
+        BaseUrl::region("europe", "https://us.example.com"),
     ])
 );
 described!(Asking, requests: &[]);
+const PUT: AllowedRequest = {
+    let mut request = AllowedRequest::get("/v1/me", "harmless");
+    request.method = "PUT";
+    request
+};
+
 described!(
     Allowing,
     requests: &[
-        AllowedRequest { method: "PUT", path: "/v1/me", harmless_because: "harmless" },
+        PUT,
         AllowedRequest::get("/v1/me?all=1", " "),
         AllowedRequest::get("/v1/me?all=1", "reads the account"),
     ]

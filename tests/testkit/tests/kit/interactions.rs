@@ -82,7 +82,7 @@ fn each_by_itself() {
     fails(
         each_step_can_be_replayed(&Undocumented),
         &[
-            "`region` is not the key",
+            "`base_url` is not the key",
             "neither `GET` nor `POST`",
             "does not begin with `/`",
             "`{token}` names no field",

@@ -114,7 +114,7 @@ with_settings!(Undeciding, Undecided);
 
 with_settings!(Repeating, Settings, |settings| {
     let message = format!("`{}` is no key of ours.", settings.api_key.expose_secret());
-    vec![Problem::new(Cause::InvalidSettings).at("api_key").message(message.leak())]
+    vec![Problem::new(Cause::InvalidSettings).with_field("api_key").with_message(message.leak())]
 });
 
 #[test]

@@ -11,8 +11,7 @@ use url::Host;
 
 /// Finds the addresses that a name stands for.
 ///
-/// Each connection asks once. What is found is judged by the egress policy, and the judged addresses are the ones that
-/// are dialled.
+/// Each connection asks once. The egress policy checks every address that is found, and only those addresses are dialled.
 #[async_trait]
 pub trait NameResolver: Send + Sync {
     /// Every address of a name, with this port.
@@ -21,7 +20,7 @@ pub trait NameResolver: Send + Sync {
 
 /// The resolver of the operating system.
 ///
-/// It blocks a thread until it has an answer, or gives up after half a minute or more, whether or not anybody still waits.
+/// It blocks a thread until it has an answer, or gives up after half a minute or more, even when the caller has left.
 /// The runtime has 512 such threads for the whole process, so each resolver takes its share of them and no more.
 pub(crate) struct SystemResolver {
     threads: Arc<Semaphore>,
@@ -33,7 +32,7 @@ impl SystemResolver {
         Self { threads: Arc::new(Semaphore::new(128)) }
     }
 
-    /// For the hosts of settings. Whoever names one chooses who answers for its name, or does not.
+    /// For the hosts of settings. A user who names one chooses the server that answers for its name, or does not answer.
     pub(crate) fn of_settings() -> Self {
         Self { threads: Arc::new(Semaphore::new(256)) }
     }
@@ -43,13 +42,13 @@ impl SystemResolver {
 impl NameResolver for SystemResolver {
     #[expect(
         clippy::disallowed_methods,
-        reason = "every address that is found here is judged by the callers"
+        reason = "the callers check every address that is found here"
     )]
     async fn look_up(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(io::Error::other)?;
         let name = name.to_owned();
         spawn_blocking(move || {
-            // For as long as the thread is taken, and not only as long as somebody waits for it.
+            // Held for as long as the thread is taken, not only as long as the caller waits.
             let _thread = thread;
             Ok((name.as_str(), port).to_socket_addrs()?.collect())
         })

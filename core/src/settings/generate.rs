@@ -1,4 +1,4 @@
-//! From a provider's settings type to the JSON Schema that is published: standard keywords alone, in one order.
+//! The generator of settings schemas: from a Rust type to standard keywords in one order.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::descriptor::Descriptor;
 use crate::field::EXPECTED;
 
-/// The annotation of a field that not even saving needs. An author writes it; what it says is published in `$defs`.
+/// The annotation of a field that not even saving needs. It is published in `$defs`.
 const OPTIONAL_TO_SAVE: &str = "x-optional-to-save";
 
 /// The keywords that are published, each in its place. Tools that are strict refuse a schema with any that the standard
@@ -71,14 +71,14 @@ const PUBLISHED: &[&str] = &[
 ];
 
 /// A settings type as a schema, and what is known of its fields beside it.
-pub(crate) struct Generated {
-    pub(crate) document: Value,
+pub(super) struct Generated {
+    pub(super) document: Value,
     /// By field, what finishes the sentence "This must be …".
-    pub(crate) expected: BTreeMap<String, String>,
+    pub(super) expected: BTreeMap<String, String>,
 }
 
 /// Generates the schema of `T`: closed, without `$ref`, and with what saving needs.
-pub(crate) fn generate<T: JsonSchema>(descriptor: &Descriptor) -> Generated {
+pub(super) fn generate<T: JsonSchema>(descriptor: &Descriptor) -> Generated {
     let generator = SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator();
@@ -126,7 +126,7 @@ fn save(required: &[String]) -> Value {
 }
 
 /// Whole settings, made of the examples of their fields; none where a field that is needed has no example.
-pub(crate) fn example(document: &Value) -> Option<Value> {
+pub(super) fn example(document: &Value) -> Option<Value> {
     let fields = document.get("properties")?.as_object()?;
     let required: Vec<&str> = texts(document.get("required")).collect();
     let mut settings = Map::new();
@@ -156,13 +156,19 @@ fn example_of(field: &Value) -> Option<&Value> {
         .or_else(|| first("oneOf").and_then(|choice| choice.get("const")))
 }
 
+/// The fields of a schema by name, in the order of declaration.
+pub(super) fn fields(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let properties = document.get("properties").and_then(Value::as_object);
+    properties.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
+}
+
 /// The strings of a list.
-pub(crate) fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
+pub(super) fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Leaves out what the standard does not know, and puts the other keywords into their places.
-pub(crate) fn publish(schema: &mut Map<String, Value>) {
+pub(super) fn publish(schema: &mut Map<String, Value>) {
     let mut given = std::mem::take(schema);
     let keywords = PUBLISHED.iter().filter_map(|keyword| given.shift_remove_entry(*keyword));
     schema.extend(keywords);

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 /// A name as a step of a pointer.
 ///
 /// ```
-/// assert_eq!(bonafide_core::pointer::escape("a/b~c"), "a~1b~0c");
+/// assert_eq!(bonafide_core::host::pointer::escape("a/b~c"), "a~1b~0c");
 /// ```
 pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -19,8 +19,8 @@ pub fn escape(name: &str) -> String {
 /// The names that a pointer leads through; none for the whole document.
 ///
 /// ```
-/// assert_eq!(bonafide_core::pointer::steps("/settings/a~1b~0c"), ["settings", "a/b~c"]);
-/// assert!(bonafide_core::pointer::steps("").is_empty());
+/// assert_eq!(bonafide_core::host::pointer::steps("/settings/a~1b~0c"), ["settings", "a/b~c"]);
+/// assert!(bonafide_core::host::pointer::steps("").is_empty());
 /// ```
 pub fn steps(pointer: &str) -> Vec<String> {
     pointer.split('/').skip(1).map(|step| unescape(step).into_owned()).collect()

@@ -1,0 +1,10 @@
+//! Guarded HTTP: a request that can only go to the provider's base URL, and the response to it.
+
+mod error;
+mod request;
+mod response;
+mod retry;
+mod retry_after;
+
+pub use self::request::Request;
+pub use self::response::Response;

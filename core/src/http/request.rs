@@ -1,0 +1,495 @@
+//! A request, from its path to its response.
+
+use std::fmt;
+use std::mem::take;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+use url::{Url, form_urlencoded};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::error::RequestError;
+use super::response::Response;
+use super::retry;
+use crate::allowed_request::Segment;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::wiped::WipedBuffer;
+
+/// The `User-Agent` unless a request sets its own.
+const PRODUCT: &str = concat!("bonafide/", env!("CARGO_PKG_VERSION"));
+/// How many bytes of a response are read unless the request says otherwise.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+
+/// What a path segment of an HTTP URL cannot hold: <https://url.spec.whatwg.org/#path-percent-encode-set>, and `/`, `\` and
+/// `%`.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'/')
+    .add(b'\\')
+    .add(b'%');
+
+impl Context {
+    /// A `GET` of this path under the provider's base URL. Each segment is escaped, so it may hold anything.
+    ///
+    /// Like every request it must be one that the descriptor allows.
+    pub fn get<'p>(&self, path: impl IntoIterator<Item = impl Into<Segment<'p>>>) -> Request<'_> {
+        Request::new(self, Method::GET, path)
+    }
+
+    /// A `POST` to this path under the provider's base URL. Only for requests that the provider documents as free of
+    /// effects; like every request it must be one that the descriptor allows.
+    pub fn post<'p>(&self, path: impl IntoIterator<Item = impl Into<Segment<'p>>>) -> Request<'_> {
+        Request::new(self, Method::POST, path)
+    }
+}
+
+/// One request to the provider. What cannot be built ends in a failure when it is sent.
+#[must_use]
+pub struct Request<'a> {
+    context: &'a Context,
+    parts: Result<Parts, Failure>,
+}
+
+struct Parts {
+    method: Method,
+    /// Wiped, because a segment of the path may be a secret.
+    url: WipedBuffer,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+    max_response_bytes: usize,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = self.parts.as_ref().map(|parts| &parts.method).ok();
+        formatter.debug_struct("Request").field("method", &method).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new<'p>(
+        context: &'a Context,
+        method: Method,
+        path: impl IntoIterator<Item = impl Into<Segment<'p>>>,
+    ) -> Self {
+        let path: Vec<Segment<'_>> = path.into_iter().map(Into::into).collect();
+        let url = match context.url() {
+            None => Err(Failure::internal("no base URL is configured for this request")),
+            Some(_) if !context.allows(method.as_str(), &path) => {
+                Err(Failure::internal("the descriptor does not allow this request"))
+            }
+            Some(base) => Ok(url_of(base, &path)),
+        };
+        let parts = url.map(|url| Parts {
+            method,
+            url,
+            headers: vec![
+                (ACCEPT, HeaderValue::from_static("application/json")),
+                (USER_AGENT, HeaderValue::from_static(PRODUCT)),
+            ],
+            body: Bytes::new(),
+            max_response_bytes: MAX_RESPONSE_BYTES,
+        });
+        Self { context, parts }
+    }
+
+    /// Adds a pair to the query.
+    pub fn query(self, name: &str, value: &str) -> Self {
+        self.change(|parts| {
+            let separator = if parts.url.as_str().contains('?') { "&" } else { "?" };
+            parts.url.push(separator);
+            parts.url.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+            parts.url.push("=");
+            parts.url.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+            Ok(())
+        })
+    }
+
+    /// Takes the query of a link that the provider gave to its next page.
+    ///
+    /// The link must lead to this request's own path, on the provider's own host; with one that leads elsewhere
+    /// nothing is sent, and the check ends with `unexpected_response`.
+    pub fn next_page(self, link: &str) -> Self {
+        let prefix = self.context.url().map_or("", |base| base.path().trim_end_matches('/'));
+        self.change(|parts| {
+            let current = parse(&parts.url)?;
+            let relative_path = current.path().strip_prefix(prefix).unwrap_or(current.path());
+            let target = current.join(link).ok().filter(|target| {
+                target.origin() == current.origin()
+                    && target.username().is_empty()
+                    && target.password().is_none()
+                    && (target.path() == current.path() || target.path() == relative_path)
+            });
+            let Some(target) = target else {
+                return Err(Failure::unexpected_response()
+                    .with_note("the link to the next page leads away from the list"));
+            };
+            let path_end = parts.url.as_str().find('?').unwrap_or(usize::MAX);
+            parts.url.truncate(path_end);
+            if let Some(query) = target.query() {
+                parts.url.extend(["?", query]);
+            }
+            wipe(current);
+            wipe(target);
+            Ok(())
+        })
+    }
+
+    /// Authenticates with HTTP Basic.
+    pub fn basic_auth(self, user: &str, password: &impl ExposeSecret<str>) -> Self {
+        let pair = Zeroizing::new([user, ":", password.expose_secret()].concat());
+        let encoded = Zeroizing::new(BASE64.encode(pair.as_bytes()));
+        self.secret_value(AUTHORIZATION, &["Basic ", &encoded])
+    }
+
+    /// Authenticates with a bearer token.
+    pub fn bearer_auth(self, token: &impl ExposeSecret<str>) -> Self {
+        self.authorization("Bearer", token)
+    }
+
+    /// Authenticates with an authorization scheme of the provider's own, such as Discord's `Bot`.
+    pub fn authorization(self, scheme: &'static str, credentials: &impl ExposeSecret<str>) -> Self {
+        self.secret_value(AUTHORIZATION, &[scheme, " ", credentials.expose_secret()])
+    }
+
+    /// Sends a secret in a header of the provider's own.
+    pub fn secret_header(self, name: &'static str, secret: &impl ExposeSecret<str>) -> Self {
+        match HeaderName::try_from(name) {
+            Ok(name) => self.secret_value(name, &[secret.expose_secret()]),
+            Err(_) => self.change(|_| Err(Failure::internal("the name of a header is not valid"))),
+        }
+    }
+
+    fn secret_value(self, name: HeaderName, parts: &[&str]) -> Self {
+        // The header holds this very memory, so it is wiped with the last request that has it.
+        let value = Bytes::from_owner(Zeroizing::new(parts.concat()));
+        self.change(|parts| {
+            let mut value = HeaderValue::from_maybe_shared(value)
+                .map_err(|_| Failure::internal("a secret holds characters that a header cannot"))?;
+            value.set_sensitive(true);
+            parts.headers.push((name, value));
+            Ok(())
+        })
+    }
+
+    /// Sends this `User-Agent` instead of Bonafide's, for providers that document its form.
+    pub fn user_agent(self, product: &'static str) -> Self {
+        self.change(|parts| {
+            let product = HeaderValue::try_from(product)
+                .map_err(|_| Failure::internal("the user agent is not a valid header"))?;
+            parts.headers.push((USER_AGENT, product));
+            Ok(())
+        })
+    }
+
+    /// Sends a JSON body. It may hold a secret: give a struct that borrows it, not a `Value` with a copy.
+    pub fn json(self, body: &impl Serialize) -> Self {
+        self.change(|parts| {
+            let mut json = WipedBuffer::default();
+            serde_json::to_writer(&mut json, body)
+                .map_err(|_| Failure::internal("the body of the request cannot be serialised"))?;
+            parts.set_body("application/json", json.into_bytes());
+            Ok(())
+        })
+    }
+
+    /// Sends a body of the type `application/x-www-form-urlencoded`. A value may be a secret.
+    pub fn form(self, pairs: &[(&str, &str)]) -> Self {
+        self.change(|parts| {
+            let mut form = WipedBuffer::default();
+            for (index, (name, value)) in pairs.iter().enumerate() {
+                form.push(if index == 0 { "" } else { "&" });
+                form.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+                form.push("=");
+                form.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+            }
+            parts.set_body("application/x-www-form-urlencoded", form.into_bytes());
+            Ok(())
+        })
+    }
+
+    /// Sends a body of another type.
+    pub fn body(self, content_type: &'static str, body: impl AsRef<[u8]> + Send + 'static) -> Self {
+        self.change(|parts| {
+            parts.set_body(content_type, Bytes::from_owner(body));
+            Ok(())
+        })
+    }
+
+    /// Reads responses of at most this many bytes; 1 MiB unless set. A longer one fails with `unexpected_response`.
+    pub fn max_response_bytes(self, bytes: usize) -> Self {
+        self.change(|parts| {
+            parts.max_response_bytes = bytes;
+            Ok(())
+        })
+    }
+
+    fn change(self, change: impl FnOnce(&mut Parts) -> Result<(), Failure>) -> Self {
+        let parts = self.parts.and_then(|mut parts| change(&mut parts).map(|()| parts));
+        Self { parts, ..self }
+    }
+
+    /// Sends the request and reads the response, whatever its status.
+    ///
+    /// Sends it again, twice at most and while there is time, where that can change the response: after a connection
+    /// that failed or broke off before the response began, a 502, 503 or 504, and a 429 that asks for a short wait.
+    ///
+    /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
+    /// `unexpected_response` when what comes back is not HTTP or too long. Redirects are not followed.
+    pub async fn send(self) -> Result<Response, Failure> {
+        let Self { context, parts } = self;
+        let parts = parts?;
+        // Yield once, so that concurrent requests are written in batches.
+        yield_now().await;
+        let mut retries = 0;
+        loop {
+            let (result, wait) = match parts.send_once(context, retries > 0).await {
+                Ok(response) => {
+                    let wait = retry::wait_after(&response);
+                    (Ok(response), wait)
+                }
+                Err(RequestError { failure, is_retryable }) => {
+                    (Err(failure), is_retryable.then_some(Duration::ZERO))
+                }
+            };
+            let Some(wait) = wait.filter(|_| retries < retry::MAX_RETRIES) else { return result };
+            let pause = wait.max(retry::backoff(retries));
+            if pause > context.time_left() / 2 {
+                return result;
+            }
+            sleep(pause).await;
+            retries += 1;
+        }
+    }
+}
+
+impl Parts {
+    fn set_body(&mut self, content_type: &'static str, body: Bytes) {
+        self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
+        self.body = body;
+    }
+
+    async fn send_once(&self, context: &Context, is_retry: bool) -> Result<Response, RequestError> {
+        let fail = |failure| RequestError { failure, is_retryable: false };
+        let url = parse(&self.url).map_err(fail)?;
+        let client = context.environment().http().get(url.scheme(), is_retry);
+        let mut request = reqwest::Request::new(self.method.clone(), url);
+        let headers = request.headers_mut();
+        headers.reserve(self.headers.len());
+        for (name, value) in &self.headers {
+            // Of a header that is set twice, the last value is sent.
+            headers.insert(name.clone(), value.clone());
+        }
+        if !self.body.is_empty() {
+            *request.body_mut() = Some(self.body.clone().into());
+        }
+        let response = client.execute(request).await;
+        let mut response = response.map_err(|error| RequestError::of_send(&error))?;
+        let (status, headers) = (response.status(), take(response.headers_mut()));
+        context.record_status(status.as_u16());
+        let body = reqwest::Body::from(response);
+        let body = Limited::new(body, self.max_response_bytes).collect().await;
+        let body = body.map_err(|error| RequestError::of_body(error.as_ref()))?.to_bytes();
+        Ok(Response::new(status, headers, body))
+    }
+}
+
+/// The base URL with these segments after its path.
+fn url_of(base: &Url, path: &[Segment<'_>]) -> WipedBuffer {
+    let base = base.as_str().trim_end_matches('/');
+    let parts = || path.iter().flat_map(Segment::parts);
+    let longest = parts().map(str::len).sum::<usize>() * "%00".len() + path.len();
+    let mut url = WipedBuffer::with_capacity(base.len() + longest);
+    url.push(base);
+    for segment in path {
+        url.push("/");
+        url.extend(segment.parts().into_iter().flat_map(|part| utf8_percent_encode(part, SEGMENT)));
+    }
+    url
+}
+
+fn parse(url: &WipedBuffer) -> Result<Url, Failure> {
+    Url::parse(url.as_str()).map_err(|_| Failure::internal("the URL of the request is not valid"))
+}
+
+fn wipe(url: Url) {
+    String::from(url).zeroize();
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::allowed_request::AllowedRequest;
+    use crate::cause::Cause;
+    use crate::descriptor::{BaseUrl, Descriptor, ProviderType};
+    use crate::environment::Environment;
+    use crate::provider_config::ProviderConfig;
+
+    static DESCRIPTOR: Descriptor = Descriptor::new("1", "example", ProviderType::Sms, "Example")
+        .with_base_urls(&[
+            BaseUrl::main("https://api.example.com/prefix"),
+            BaseUrl::region("eu_base_url", "https://eu.example.com"),
+            BaseUrl::service("token_base_url", "https://token.example.com"),
+            BaseUrl::region("by_field_base_url", "https://mail.{}.example.com")
+                .with_hosts(&["eu-1", "us-1"]),
+        ])
+        .with_requests(&[
+            AllowedRequest::get("/v1/*/*/*/*", "segments of any kind"),
+            AllowedRequest::get("/v1/list", "a list"),
+            AllowedRequest::get("/bot*/getMe", "a secret in the path"),
+            AllowedRequest::get("/v1/account/*/", "a slash at the end"),
+            AllowedRequest::post("/token", "a token").with_base_url("token_base_url"),
+        ]);
+
+    fn context() -> Context {
+        let config = ProviderConfig::of(&DESCRIPTOR).unwrap();
+        let environment =
+            Environment::builder().with_provider(&DESCRIPTOR, config).build().unwrap();
+        environment.context(&DESCRIPTOR, Uuid::nil())
+    }
+
+    fn url(request: Request<'_>) -> Result<String, Cause> {
+        let url = request.parts.and_then(|parts| parse(&parts.url));
+        url.map(String::from).map_err(|failure| failure.cause())
+    }
+
+    #[test]
+    fn segments_cannot_leave_their_place() {
+        let context = context();
+        let path = ["v1", "a/b", "...", "c?d#e", "%2e%2e%2f"];
+        assert_eq!(
+            url(context.get(path).query("x", "1&y=2")),
+            Ok("https://api.example.com/prefix/v1/a%2Fb/.../c%3Fd%23e/%252e%252e%252f?x=1%26y%3D2"
+                .to_owned())
+        );
+        for step in ["..", ".", "", "%2e%2E", ".\t."] {
+            let path = ["v1", "a", step, "c", "d"];
+            assert_eq!(url(context.get(path)), Err(Cause::Internal), "{step:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_descriptor_allows_is_sent() {
+        let context = context();
+        assert!(url(context.get(["v1", "list"])).is_ok());
+        for path in [&["v1"][..], &["v1", "lists"], &["v1", "list", "x"], &["list"], &[]] {
+            assert_eq!(url(context.get(path)), Err(Cause::Internal), "{path:?}");
+        }
+        assert_eq!(url(context.post(["v1", "list"])), Err(Cause::Internal));
+    }
+
+    #[test]
+    fn a_next_page_stays_on_the_list() {
+        let context = context();
+        let follow =
+            |link: &str| url(context.get(["v1", "list"]).query("size", "2").next_page(link));
+        let second = Ok("https://api.example.com/prefix/v1/list?page=2".to_owned());
+        for link in [
+            "/v1/list?page=2",
+            "/prefix/v1/list?page=2",
+            "?page=2",
+            "https://api.example.com/prefix/v1/list?page=2",
+            "https://api.example.com/v1/list?page=2",
+        ] {
+            assert_eq!(follow(link), second, "{link}");
+        }
+        for link in [
+            "https://evil.example/prefix/v1/list?page=2",
+            "http://api.example.com/prefix/v1/list?page=2",
+            "https://api.example.com:444/prefix/v1/list?page=2",
+            "https://user:pass@api.example.com/prefix/v1/list?page=2",
+            "https://api.example.com@evil.example/prefix/v1/list?page=2",
+            "//evil.example/prefix/v1/list?page=2",
+            "\\\\evil.example\\prefix\\v1\\list?page=2",
+            "/v1/other?page=2",
+            "/v1/list/../messages?page=2",
+            "javascript:alert(1)",
+            "https://",
+        ] {
+            assert_eq!(follow(link), Err(Cause::UnexpectedResponse), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_segment_is_escaped_as_the_url_library_does() {
+        let context = context();
+        let all: String = (' '..='~').chain("é\u{2028}".chars()).collect();
+        let mut expected = Url::parse("https://api.example.com/prefix").unwrap();
+        expected.path_segments_mut().unwrap().extend(["v1", &all, "b", "c", "d"]);
+        assert_eq!(url(context.get(["v1", &all, "b", "c", "d"])), Ok(expected.into()));
+    }
+
+    #[test]
+    fn a_path_may_end_in_a_slash() {
+        let path = ["v1", "account", "MA1", ""];
+        let expected = "https://api.example.com/prefix/v1/account/MA1/";
+        assert_eq!(url(context().get(path)).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn a_secret_segment_is_escaped_and_never_shown() {
+        let context = context();
+        let secret = secrecy::SecretString::from("12:a/b?c");
+        let path = || [Segment::secret("bot", &secret), "getMe".into()];
+        let expected = "https://api.example.com/prefix/bot12:a%2Fb%3Fc/getMe?x=1";
+        assert_eq!(url(context.get(path()).query("x", "1")).as_deref(), Ok(expected));
+        let shown = format!("{:?} {:?}", context.get(path()), path());
+        assert!(!shown.contains("12"), "{shown}");
+    }
+
+    #[test]
+    fn another_base_url_has_its_own_host_and_requests() {
+        let context = context();
+        let token = context.with_base_url("token_base_url");
+        assert_eq!(url(token.post(["token"])).as_deref(), Ok("https://token.example.com/token"));
+        assert_eq!(url(token.get(["v1", "list"])), Err(Cause::Internal));
+        assert_eq!(url(context.post(["token"])), Err(Cause::Internal));
+        let unknown = context.with_base_url("other_base_url");
+        assert_eq!(url(unknown.get(["v1", "list"])), Err(Cause::Internal));
+        // The next region is not the service.
+        let regions = [context.next_region(), token.next_region()].map(|next| next.unwrap());
+        let hosts = regions.map(|region| url(region.with_host("eu-1").get(["v1", "list"])));
+        assert_eq!(hosts[0], Err(Cause::Internal), "it has no list of hosts");
+        assert_eq!(hosts[1].as_deref(), Ok("https://mail.eu-1.example.com/v1/list"));
+    }
+
+    #[test]
+    fn a_host_is_chosen_from_its_list_alone() {
+        let by_field = context().with_base_url("by_field_base_url");
+        let list = |host: &str| url(by_field.with_host(host).get(["v1", "list"]));
+        assert_eq!(list("us-1").as_deref(), Ok("https://mail.us-1.example.com/v1/list"));
+        for host in ["", "us-2", "US-1", "evil.example/", "us-1.example.com"] {
+            assert_eq!(list(host), Err(Cause::Internal), "{host}");
+        }
+        assert_eq!(url(by_field.get(["v1", "list"])), Err(Cause::Internal), "none is chosen");
+    }
+
+    #[test]
+    fn a_form_is_escaped() {
+        let context = context().with_base_url("token_base_url");
+        let request = context.post(["token"]).form(&[("grant_type", "a:b c"), ("key", "=&é")]);
+        let body = request.parts.unwrap().body;
+        assert_eq!(body, "grant_type=a%3Ab+c&key=%3D%26%C3%A9");
+    }
+}

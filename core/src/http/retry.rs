@@ -1,0 +1,29 @@
+//! When a request is sent again, and after how long a pause.
+
+use std::time::Duration;
+
+use super::response::Response;
+
+/// How often a request is sent again.
+pub(super) const MAX_RETRIES: u32 = 2;
+/// The pause before the first retry, on average.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+/// A provider that asks for a longer wait is not asked again within the check.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the response asks to wait, where a retry may get another one: a 502, 503 or 504, and a 429 that says how long.
+pub(super) fn wait_after(response: &Response) -> Option<Duration> {
+    let asked = response.retry_after();
+    let wait = match response.status() {
+        502..=504 => Some(asked.unwrap_or_default()),
+        429 => asked,
+        _ => None,
+    };
+    wait.filter(|wait| *wait <= MAX_WAIT)
+}
+
+/// A pause that doubles with each retry, with jitter so that checks which failed together do not all come back at once.
+pub(super) fn backoff(retry: u32) -> Duration {
+    let full = MIN_PAUSE * 2_u32.pow(retry);
+    full / 2 + full * fastrand::u32(..256) / 256
+}
