@@ -27,6 +27,6 @@ bench *arguments:
 
 # Fuzzes a target of tests/fuzz with libFuzzer for an hour; needs nightly Rust and `cargo-fuzz`.
 fuzz target seconds="3600":
-    mkdir -p fuzz/corpus/{{target}}
-    BONAFIDE_FUZZ_TARGET={{target}} cargo +nightly fuzz run --sanitizer none --no-cfg-fuzzing target \
-        fuzz/corpus/{{target}} tests/fuzz/corpus/{{target}} -- -max_total_time={{seconds}} -max_len=2048 -dict=fuzz/dictionary
+    mkdir -p tests/libfuzzer/corpus/{{target}}
+    BONAFIDE_FUZZ_TARGET={{target}} cargo +nightly fuzz run --fuzz-dir tests/libfuzzer --sanitizer none --no-cfg-fuzzing target \
+        tests/libfuzzer/corpus/{{target}} tests/fuzz/corpus/{{target}} -- -max_total_time={{seconds}} -max_len=2048 -dict=tests/libfuzzer/dictionary

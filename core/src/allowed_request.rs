@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::ExposeSecret;
 
-use crate::descriptor::BaseUrl;
+use crate::base_url::BaseUrl;
 
 /// One segment of a request's path. A `&str` is one; [`secret`](Self::secret) makes one that is never shown.
 #[derive(Clone, Copy)]

@@ -10,12 +10,12 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::allowed_request::Segment;
-use crate::descriptor::{BaseUrl, Descriptor};
-use crate::environment::Environment;
+use crate::base_url::BaseUrl;
+use crate::descriptor::Descriptor;
+use crate::environment::{Environment, ProviderConfig};
 use crate::failure::Failure;
 use crate::finding::Warning;
 use crate::outcome::Outcome;
-use crate::provider_config::ProviderConfig;
 
 /// One check: its deadline, its trace id, and guarded ways to reach the provider.
 ///

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 
 use crate::allowed_request::AllowedRequest;
+use crate::base_url::BaseUrl;
 
 /// What a provider carries, as the catalogue's `type` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -43,49 +44,6 @@ impl ProviderType {
 impl fmt::Display for ProviderType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
-    }
-}
-
-/// One of the provider's own hosts, and the configuration key that replaces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BaseUrl {
-    /// The key under `[providers.NAME]`: `base_url` for the first; every other ends with `_base_url`.
-    pub key: &'static str,
-    /// Scheme, host and path prefix, without a slash at the end. With [`hosts`](Self::hosts), `{}` stands for one of them.
-    pub url: &'static str,
-    /// The closed list of texts that `{}` in the URL stands for; empty where the URL is whole.
-    pub hosts: &'static [&'static str],
-    is_region: bool,
-}
-
-impl BaseUrl {
-    /// The host of a provider that has no regions, or its first region.
-    pub const fn main(url: &'static str) -> Self {
-        Self { key: "base_url", url, hosts: &[], is_region: true }
-    }
-
-    /// A further region, asked after an answer that the wrong region could explain.
-    pub const fn region(key: &'static str, url: &'static str) -> Self {
-        Self { key, url, hosts: &[], is_region: true }
-    }
-
-    /// A host for other requests, such as the one that mints tokens. It is not a region: only
-    /// [`Context::with_base_url`](crate::Context::with_base_url) leads to it.
-    pub const fn service(key: &'static str, url: &'static str) -> Self {
-        Self { key, url, hosts: &[], is_region: false }
-    }
-
-    /// Lets a settings field choose the host from a closed list: `{}` in the URL stands for one of these texts, which
-    /// [`Context::with_host`](crate::Context::with_host) names.
-    pub const fn with_hosts(mut self, hosts: &'static [&'static str]) -> Self {
-        self.hosts = hosts;
-        self
-    }
-
-    /// Whether it is a region, asked in turn, and not a [service](Self::service).
-    pub const fn is_region(&self) -> bool {
-        self.is_region
     }
 }
 

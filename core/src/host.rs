@@ -3,11 +3,12 @@
 //! Authors of providers need none of this; the rest of the crate is theirs.
 
 pub use crate::egress::NameResolver;
-pub use crate::environment::{Environment, EnvironmentBuilder, EnvironmentError, Route};
+pub use crate::environment::{
+    ConfiguredBaseUrl, Environment, EnvironmentBuilder, EnvironmentError, ProviderConfig, Route,
+};
 use crate::failure::Failure;
 pub use crate::finding::FindingExt;
 pub use crate::json::pointer;
-pub use crate::provider_config::{ConfiguredBaseUrl, ProviderConfig};
 pub use crate::registration::Registration;
 pub use crate::settings::{CheckedSettings, SchemaError, SettingsSchema, SubmittedSettings};
 

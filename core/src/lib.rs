@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod allowed_request;
+mod base_url;
 mod cause;
 mod context;
 mod descriptor;
@@ -16,7 +17,6 @@ mod json;
 mod outcome;
 pub mod prelude;
 mod provider;
-mod provider_config;
 mod registration;
 mod sanitize;
 mod settings;
@@ -25,9 +25,10 @@ mod tls_error;
 mod wiped;
 
 pub use crate::allowed_request::{AllowedRequest, Segment};
+pub use crate::base_url::BaseUrl;
 pub use crate::cause::{Cause, Verdict, WarningCode};
 pub use crate::context::Context;
-pub use crate::descriptor::{BaseUrl, Descriptor, Destination, ProviderLimits, ProviderType};
+pub use crate::descriptor::{Descriptor, Destination, ProviderLimits, ProviderType};
 pub use crate::failure::Failure;
 pub use crate::finding::{Finding, Problem, Warning};
 pub use crate::http::{Request, Response};

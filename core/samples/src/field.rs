@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::pattern::{Extent, Pattern};
+use crate::pattern::{Extent, MAX_LENGTH, Pattern};
 
 /// Characters that are often mistaken for others, or for nothing.
 const ODD: [char; 12] = [
@@ -22,8 +22,6 @@ const ODD: [char; 12] = [
 ];
 /// How long a text gets where the schema sets no limit, in characters.
 const LONG_ENOUGH: usize = 300;
-/// No text is made longer than this on purpose, whatever a schema allows or asks for.
-pub(crate) const TOO_LONG: usize = 10_000;
 
 /// One field, as its schema describes it.
 pub(crate) struct Field {
@@ -59,8 +57,8 @@ impl Field {
         Self {
             name: name.to_owned(),
             required,
-            shortest: length("minLength").unwrap_or_default().min(TOO_LONG),
-            longest: length("maxLength").unwrap_or(LONG_ENOUGH).min(TOO_LONG),
+            shortest: length("minLength").unwrap_or_default().min(MAX_LENGTH),
+            longest: length("maxLength").unwrap_or(LONG_ENOUGH).min(MAX_LENGTH),
             least: limit("minimum").unwrap_or_default(),
             most: limit("maximum").unwrap_or(100_000),
             types: match schema.get("type") {

@@ -3,7 +3,8 @@
 use fastrand::Rng;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-use crate::field::TOO_LONG;
+/// No text is made longer than this on purpose, whatever a schema allows or asks for.
+pub(crate) const MAX_LENGTH: usize = 10_000;
 
 /// A regular expression that texts can be made from.
 pub(crate) struct Pattern(Hir);
@@ -114,7 +115,7 @@ impl Writer<'_> {
         for time in 0..times {
             let before = self.length;
             let is_enough = time >= repetition.min && self.length >= limit;
-            if is_enough || self.length >= TOO_LONG {
+            if is_enough || self.length >= MAX_LENGTH {
                 break;
             }
             self.write(&repetition.sub);
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Least), 1);
         assert_eq!(text("^()*$", Extent::Most(5)), 0);
         assert_eq!(text("^(?:x?){4000000000}$", Extent::Least), 0);
-        assert_eq!(text("^(?:x{60000}){60000}$", Extent::Least), super::TOO_LONG);
+        assert_eq!(text("^(?:x{60000}){60000}$", Extent::Least), super::MAX_LENGTH);
         assert!(text("^(?:[a-z]{1,63}\\.)*x$", Extent::Most(200)) < 270);
         let ends: std::collections::BTreeSet<usize> =
             (0..50).map(|_| text("^[a-z]{2,9}-[0-9]{1,5}$", Extent::Ends(99))).collect();

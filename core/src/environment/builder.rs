@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::error::EnvironmentError;
+use super::provider_config::ProviderConfig;
 use super::{Environment, Route, Shared, tls};
 use crate::descriptor::Descriptor;
 use crate::egress::base_url;
@@ -11,7 +12,6 @@ use crate::egress::guard::GuardedResolver;
 use crate::egress::http_client::HttpClients;
 use crate::egress::policy::Policy;
 use crate::egress::resolver::{NameResolver, SystemResolver};
-use crate::provider_config::ProviderConfig;
 
 /// Builds an [`Environment`].
 #[derive(Default)]

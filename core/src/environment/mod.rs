@@ -2,6 +2,7 @@
 
 mod builder;
 mod error;
+mod provider_config;
 mod tls;
 
 use std::collections::HashMap;
@@ -14,10 +15,10 @@ use rustls::ClientConfig;
 
 pub use self::builder::EnvironmentBuilder;
 pub use self::error::EnvironmentError;
+pub use self::provider_config::{ConfiguredBaseUrl, ProviderConfig};
 use crate::egress::http_client::HttpClients;
 use crate::egress::policy::Policy;
 use crate::egress::resolver::NameResolver;
-use crate::provider_config::ProviderConfig;
 
 /// Leads a host and port that settings name to another address: how the sandbox and the tests point checks at
 /// their emulators. The policy checks the address that it returns like any other.

@@ -341,10 +341,10 @@ mod tests {
 
     use super::*;
     use crate::allowed_request::AllowedRequest;
+    use crate::base_url::BaseUrl;
     use crate::cause::Cause;
-    use crate::descriptor::{BaseUrl, Descriptor, ProviderType};
-    use crate::environment::Environment;
-    use crate::provider_config::ProviderConfig;
+    use crate::descriptor::{Descriptor, ProviderType};
+    use crate::environment::{Environment, ProviderConfig};
 
     static DESCRIPTOR: Descriptor = Descriptor::new("1", "example", ProviderType::Sms, "Example")
         .with_base_urls(&[

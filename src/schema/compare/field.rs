@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::Found;
 use super::kind::Kind;
-use super::settings::pointer;
 
 /// The keywords that people read, and what a change of each is.
 pub(super) const TEXTS: [(&str, Kind); 4] = [
@@ -457,4 +456,9 @@ fn shown(values: &[&Value]) -> String {
 /// A format that says something of the value; `password` only says how it is shown.
 fn format(schema: &Value) -> Option<&str> {
     schema.get("format").and_then(Value::as_str).filter(|format| *format != "password")
+}
+
+/// The JSON pointer of a field in a settings schema.
+pub(super) fn pointer(field: &str) -> String {
+    format!("/properties/{}", escape(field))
 }

@@ -168,7 +168,7 @@ fn compare_schemas(before: &Exported, after: &Exported) -> Vec<Change> {
         // What is said of a new field that looks like an old one is said of both.
         let is_about = |found: &Found| {
             found.field.as_deref() == field
-                || field.is_some_and(|field| found.pointer == settings::pointer(field))
+                || field.is_some_and(|field| found.pointer == field::pointer(field))
         };
         found.iter().zip(&changes).any(|(found, change)| change.breaks && is_about(found))
     };

@@ -6,7 +6,7 @@ use bonafide_core::host::pointer::escape;
 use serde_json::{Map, Value};
 
 use super::Found;
-use super::field::{self, differs, shape};
+use super::field::{self, differs, pointer, shape};
 use super::kind::Kind;
 
 /// What is compared by a rule of its own, or says who the schema is of.
@@ -318,11 +318,6 @@ fn whole(kind: Kind, keyword: &str, message: String) -> Found {
 fn at_field(kind: Kind, name: &str, message: String) -> Found {
     let field = Some(name.to_owned());
     Found { kind, pointer: pointer(name), message, field, keyword: String::new() }
-}
-
-/// Where a field stands in a schema.
-pub(super) fn pointer(field: &str) -> String {
-    format!("/properties/{}", escape(field))
 }
 
 fn quoted(names: &[String]) -> String {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::descriptor::{BaseUrl, Descriptor};
-use crate::environment::EnvironmentError;
+use super::error::EnvironmentError;
+use crate::base_url::BaseUrl;
+use crate::descriptor::Descriptor;
 
 /// A base URL as it is configured: one URL, or one for each host of a closed list.
 #[derive(Clone, Debug, PartialEq, Eq)]
