@@ -67,13 +67,14 @@ pub struct Step {
     /// The configuration key of the base URL that is asked; the first one unless set.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// What is asked.
+    /// What the request must hold.
     pub request: RequestMatcher,
-    /// What is answered.
+    /// What the emulator responds.
     pub response: ResponseStub,
 }
 
-/// What a request must hold to be the one that is meant. `{field}` stands for the value of that settings field.
+/// What a request must hold to match a step. `{field}` stands for the value of that settings field, in a segment of the
+/// path too, such as `bot{bot_token}`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestMatcher {
@@ -93,15 +94,21 @@ pub struct RequestMatcher {
     /// The user and password of HTTP Basic, joined by a colon.
     #[serde(default)]
     pub basic: Option<String>,
+    /// The scheme and the credentials of any other `Authorization`, joined by a space.
+    #[serde(default)]
+    pub authorization: Option<String>,
     /// Other headers, names in lower case.
     #[serde(default)]
     pub headers: Map<String, Value>,
     /// Members that the JSON body holds, with their values.
     #[serde(default)]
     pub body: Option<Value>,
+    /// Pairs that a body of the type `application/x-www-form-urlencoded` holds.
+    #[serde(default)]
+    pub form: Map<String, Value>,
 }
 
-/// An HTTP answer.
+/// The response that a step stands for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResponseStub {

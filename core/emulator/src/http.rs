@@ -52,8 +52,10 @@ struct Prepared {
     without_query: Vec<String>,
     bearer: Option<String>,
     basic: Option<String>,
+    authorization: Option<String>,
     headers: Vec<(String, String)>,
     body: Option<Value>,
+    form: Vec<(String, String)>,
     response: Response<Bytes>,
 }
 
@@ -65,8 +67,10 @@ enum Difference {
     Query,
     Bearer,
     Basic,
+    Authorization,
     Headers,
     Body,
+    Form,
 }
 
 impl Difference {
@@ -77,21 +81,26 @@ impl Difference {
             Self::Query => "query",
             Self::Bearer => "bearer token",
             Self::Basic => "user and password",
+            Self::Authorization => "authorization",
             Self::Headers => "headers",
             Self::Body => "body",
+            Self::Form => "form",
         }
     }
 }
 
 /// A request in the form in which it is compared.
-struct Asking<'a> {
+struct IncomingRequest<'a> {
     method: &'a Method,
     path: Vec<Vec<u8>>,
     query: &'a [(String, String)],
     bearer: Option<&'a str>,
     basic: Option<Vec<u8>>,
+    /// The scheme and the credentials.
+    authorization: Option<(&'a str, &'a str)>,
     headers: &'a HeaderMap,
     body: Option<Value>,
+    form: Vec<(String, String)>,
 }
 
 impl Api {
@@ -167,7 +176,7 @@ impl Api {
             answered_by: None,
             missed_by: None,
         };
-        let incoming = Asking::new(parts, &query, body);
+        let incoming = IncomingRequest::new(parts, &query, body);
         let mut nearest: Option<(Difference, &Prepared)> = None;
         let mut answer = None;
         for step in self.steps.iter().filter(|step| step.base_url == base_url) {
@@ -213,7 +222,7 @@ fn bare(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-impl<'a> Asking<'a> {
+impl<'a> IncomingRequest<'a> {
     fn new(parts: &'a Parts, query: &'a [(String, String)], body: &[u8]) -> Self {
         let credentials = parts
             .headers
@@ -231,8 +240,14 @@ impl<'a> Asking<'a> {
             query,
             bearer: of_scheme("bearer"),
             basic: of_scheme("basic").and_then(|encoded| BASE64.decode(encoded).ok()),
+            authorization: credentials,
             headers: &parts.headers,
             body: serde_json::from_slice(body).ok(),
+            form: if is_form(&parts.headers) {
+                form_urlencoded::parse(body).into_owned().collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -252,8 +267,18 @@ impl Prepared {
                 .ok_or_else(|| format!("`{key}` is not the key of a base URL of the provider"))?,
         };
         let settings = &interaction.settings;
-        let RequestMatcher { method, path, query, without_query, bearer, basic, headers, body } =
-            &step.request;
+        let RequestMatcher {
+            method,
+            path,
+            query,
+            without_query,
+            bearer,
+            basic,
+            authorization,
+            headers,
+            body,
+            form,
+        } = &step.request;
         let pairs = |map: &Map<String, Value>| {
             map.iter()
                 .map(|(name, value)| (name.clone(), fill(&text_of(value), settings)))
@@ -275,13 +300,15 @@ impl Prepared {
             without_query: without_query.clone(),
             bearer: bearer.as_ref().map(|bearer| fill(bearer, settings)),
             basic: basic.as_ref().map(|basic| fill(basic, settings)),
+            authorization: authorization.as_ref().map(|value| fill(value, settings)),
             headers: pairs(headers),
+            form: pairs(form),
             body: body.as_ref().map(|body| fill_value(body, settings)),
             response: response(step)?,
         })
     }
 
-    fn difference(&self, request: &Asking<'_>) -> Option<Difference> {
+    fn difference(&self, request: &IncomingRequest<'_>) -> Option<Difference> {
         let path = self.path.len() == request.path.len()
             && self.path.iter().zip(&request.path).all(|(expected, actual)| {
                 expected.as_ref().is_none_or(|expected| expected == actual)
@@ -296,6 +323,13 @@ impl Prepared {
             .basic
             .as_ref()
             .is_none_or(|basic| request.basic.as_deref() == Some(basic.as_bytes()));
+        let authorization = self.authorization.as_deref().is_none_or(|expected| {
+            let expected = expected.split_once(' ');
+            expected.zip(request.authorization).is_some_and(|(expected, actual)| {
+                expected.0.eq_ignore_ascii_case(actual.0) && expected.1 == actual.1
+            })
+        });
+        let form = self.form.iter().all(|pair| request.form.contains(pair));
         let headers = self.headers.iter().all(|(name, value)| {
             request.headers.get_all(name).iter().any(|actual| actual.as_bytes() == value.as_bytes())
         });
@@ -309,12 +343,19 @@ impl Prepared {
             (query, Difference::Query),
             (bearer, Difference::Bearer),
             (basic, Difference::Basic),
+            (authorization, Difference::Authorization),
             (headers, Difference::Headers),
             (body, Difference::Body),
+            (form, Difference::Form),
         ]
         .into_iter()
         .find_map(|(same, difference)| (!same).then_some(difference))
     }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {

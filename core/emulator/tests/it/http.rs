@@ -69,6 +69,37 @@ async fn the_first_step_that_matches_answers_and_otherwise_comes_last() {
 }
 
 #[tokio::test]
+async fn schemes_secret_segments_and_forms_are_compared() {
+    let emulator = emulator(&["words"]).await;
+    let base = &emulator.base_urls()[0];
+    let form = "content-type: application/x-www-form-urlencoded; charset=utf-8";
+    let path = "POST /bot1:a%2Fb/me/";
+    let good = format!("{path}\nauthorization: bot 1:a/b\n{form}");
+    assert!(ask(base, &good, "x=1&assertion=c+d%26e").await.ends_with("formed"));
+    for (head, body, differs) in [
+        (
+            format!("POST /bot1:a%2Fb/me\nauthorization: Bot 1:a/b\n{form}"),
+            "assertion=c+d%26e",
+            "path",
+        ),
+        (format!("POST /bot1/me/\nauthorization: Bot 1:a/b\n{form}"), "assertion=c+d%26e", "path"),
+        (
+            format!("{path}\nauthorization: Bearer 1:a/b\n{form}"),
+            "assertion=c+d%26e",
+            "authorization",
+        ),
+        (format!("{path}\nauthorization: Bot 1:a\n{form}"), "assertion=c+d%26e", "authorization"),
+        (format!("{path}\n{form}"), "assertion=c+d%26e", "authorization"),
+        (good.clone(), "assertion=c+d", "form"),
+        (format!("{path}\nauthorization: Bot 1:a/b"), "assertion=c+d%26e", "form"),
+    ] {
+        assert!(ask(base, &head, body).await.starts_with("HTTP/1.1 404"), "{head}");
+        let missed = emulator.requests().pop().unwrap().missed_by.unwrap();
+        assert!(missed.ends_with(&format!("whose {differs} is another")), "{head}: {missed}");
+    }
+}
+
+#[tokio::test]
 async fn paths_credentials_headers_and_bodies_are_compared() {
     let emulator = emulator(&["valid"]).await;
     let base = &emulator.base_urls()[0];

@@ -197,8 +197,14 @@ fn check_steps(
         let lower = |name: &String| !name.bytes().any(|byte| byte.is_ascii_uppercase());
         let names = asked.headers.keys().chain(step.response.headers.keys());
         require(names.into_iter().all(lower), "the name of a header is not in lower case");
-        let texts = asked.bearer.iter().chain(&asked.basic).chain([&asked.path]);
-        let values = asked.query.values().chain(asked.headers.values()).filter_map(Value::as_str);
+        let texts = asked
+            .bearer
+            .iter()
+            .chain(&asked.basic)
+            .chain(&asked.authorization)
+            .chain([&asked.path]);
+        let values = asked.query.values().chain(asked.headers.values()).chain(asked.form.values());
+        let values = values.filter_map(Value::as_str);
         for field in texts.map(String::as_str).chain(values).flat_map(templates) {
             require(
                 interaction.settings.contains_key(field),

@@ -73,7 +73,8 @@ fn refusal_of<'a>(step: &Step, all: &'a [Interaction]) -> Option<&'a ResponseStu
         all.iter().filter(|interaction| interaction.expected.verdict() == Verdict::Rejected);
     let answers = refusals.filter_map(|interaction| {
         let same = |other: &Step| {
-            other.request.method == step.request.method
+            other.base_url == step.base_url
+                && other.request.method == step.request.method
                 && is_same_path(&other.request.path, &step.request.path)
         };
         let index = interaction.steps.iter().rposition(same)?;
@@ -85,12 +86,20 @@ fn refusal_of<'a>(step: &Step, all: &'a [Interaction]) -> Option<&'a ResponseStu
     answers.max_by_key(|(rank, _)| *rank).map(|(_, answer)| answer)
 }
 
-/// Whether two paths of interactions are of one request: `*` and `{field}` stand for any segment.
+/// Whether two paths of interactions are of one request: `*` and `{field}` stand for the rest of any segment.
 pub(super) fn is_same_path(one: &str, other: &str) -> bool {
-    let is_any = |segment: &str| segment == "*" || segment.starts_with('{');
     one.split('/').count() == other.split('/').count()
-        && one
-            .split('/')
-            .zip(other.split('/'))
-            .all(|(one, other)| one == other || is_any(one) || is_any(other))
+        && one.split('/').zip(other.split('/')).all(|(one, other)| is_same_segment(one, other))
+}
+
+fn is_same_segment(one: &str, other: &str) -> bool {
+    let prefix = |segment: &str| {
+        segment.find(['*', '{']).and_then(|end| segment.get(..end).map(str::to_owned))
+    };
+    match (prefix(one), prefix(other)) {
+        (None, None) => one == other,
+        (Some(prefix), None) => other.starts_with(&prefix),
+        (None, Some(prefix)) => one.starts_with(&prefix),
+        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+    }
 }

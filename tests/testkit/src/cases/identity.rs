@@ -102,11 +102,22 @@ pub fn each_base_url_is_encrypted_and_bare(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {
     let mut findings = Findings::default();
-    for BaseUrl { url, .. } in validator.descriptor().base_urls() {
-        findings.require(url.starts_with("https://") && Url::parse(url).is_ok(), || {
+    for BaseUrl { url, hosts, .. } in validator.descriptor().base_urls() {
+        let whole = url.replace("{}", "host");
+        findings.require(url.starts_with("https://") && Url::parse(&whole).is_ok(), || {
             format!(
                 "the base URL `{url}` is no `https://` URL: credentials may not travel in clear"
             )
+        });
+        findings.require(url.matches("{}").count() == usize::from(!hosts.is_empty()), || {
+            format!("the base URL `{url}` must hold `{{}}` once where `with_hosts` lists what it stands for, and else not at all")
+        });
+        let is_label = |host: &&str| {
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        findings.require(hosts.iter().all(is_label), || {
+            format!("the list of hosts of `{url}` holds more than letters, digits and hyphens: no text of it may lead elsewhere")
         });
         findings.require(!url.ends_with('/') && !url.contains(['?', '#', '@']), || {
             format!("the base URL `{url}` must end with its path prefix: no slash at the end, no query, no user")
@@ -127,15 +138,27 @@ pub fn the_allowed_requests_are_well_formed(
     let mut known = BTreeSet::new();
     for request in requests {
         let (method, path) = (request.method, request.path);
-        findings.require(known.insert((method, path)), || {
+        findings.require(known.insert((request.base_url, method, path)), || {
             format!("`{method} {path}` is allowed twice: take one away")
         });
         findings.require(matches!(method, "GET" | "POST"), || {
             format!("`{method} {path}` is neither a `GET` nor a `POST`: checks send nothing else")
         });
-        let is_path = path.starts_with('/') && !path.contains(['?', '#', '{']);
-        findings.require(is_path, || {
-            format!("`{path}` covers no request: begin with `/`, write `*` for a segment that varies, and leave the query away")
+        findings.require(request.is_well_formed(), || {
+            format!(
+                "`{path}` covers no request: begin with `/`, write `*` for a segment that varies or `bot*` for one that varies \
+                 after `bot`, and leave the query away"
+            )
+        });
+        let services =
+            validator.descriptor().base_urls().iter().filter(|base_url| !base_url.is_region());
+        let is_known =
+            request.base_url.is_none_or(|key| services.into_iter().any(|known| known.key == key));
+        findings.require(is_known, || {
+            format!(
+                "`{method} {path}` is for `{}`, which is not a `BaseUrl::service` of the descriptor",
+                request.base_url.unwrap_or_default()
+            )
         });
     }
     findings.into_result()
@@ -168,7 +191,10 @@ pub fn each_allowed_request_is_in_an_interaction(
     let mut findings = Findings::default();
     for request in validator.descriptor().requests {
         let shown = steps().any(|step| {
-            step.request.method == request.method && is_same_path(&step.request.path, request.path)
+            let key = step.base_url.as_deref().unwrap_or("base_url");
+            step.request.method == request.method
+                && is_same_path(&step.request.path, request.path)
+                && request.base_url.is_none_or(|wanted| wanted == key)
         });
         findings.require(shown, || {
             format!(

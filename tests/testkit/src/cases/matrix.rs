@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use bonafide_core::host::Environment;
-use bonafide_core::interaction::{Interaction, ResponseStub};
+use bonafide_core::interaction::{Interaction, ResponseStub, Step};
 use bonafide_core::{Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator};
 use futures_util::future::join_all;
@@ -67,7 +67,7 @@ impl Cells {
         drop(differ(&mut stage.faults, differs));
         let mut cells = Vec::new();
         for fault in &stage.faults {
-            cells.push(Cell::new(&stage, fault).await?);
+            cells.push(Cell::new(&stage, fault, false).await?);
         }
         for (cell, wrong) in in_two_rounds(&cells, |cell| cell.replay(&stage)).await {
             self.add(validator, &cell.fault.name, wrong);
@@ -276,12 +276,16 @@ pub fn a_later_request_that_goes_wrong_is_no_rejection(
     subject: &ProviderUnderTest<'_>,
 ) -> Result<(), String> {
     let validator = subject.validator();
-    let first_key = validator.descriptor().base_urls().first().map(|base_url| base_url.key);
+    let base_urls = validator.descriptor().base_urls();
+    // A further region would be asked for another reason than a further step.
+    let is_further_region = |key: &str| {
+        base_urls.iter().skip(1).any(|base_url| base_url.key == key && base_url.is_region())
+    };
     let asks_more = interactions(validator)?.into_iter().find(|interaction| {
-        let mut keys = interaction.steps.iter().map(|step| step.base_url.as_deref());
+        let mut keys = interaction.steps.iter().filter_map(|step| step.base_url.as_deref());
         interaction.expected.cause.is_none()
             && interaction.steps.len() > 1
-            && keys.all(|key| key.is_none() || key == first_key)
+            && !keys.any(is_further_region)
     });
     let Some(interaction) = asks_more else { return Ok(()) };
     block_on(async {
@@ -326,7 +330,7 @@ async fn go_wrong_at(stage: &Stage, interaction: &Interaction, step: usize) -> R
     for faults in faults.chunks(AT_ONCE) {
         let mut cells = Vec::new();
         for fault in faults {
-            cells.push(Cell::new(stage, fault).await?);
+            cells.push(Cell::new(stage, fault, !stage.asks_one_host).await?);
         }
         for (cell, (result, _)) in in_two_rounds(&cells, |cell| cell.check(stage)).await {
             let Fault { name: fault, what, expected, .. } = cell.fault;
@@ -374,6 +378,10 @@ struct Stage {
     authority: Authority,
     emulator: Emulator,
     nobody: Nobody,
+    /// The place of the base URL that the first request goes to.
+    asked_first: usize,
+    /// Whether all requests go to one base URL.
+    asks_one_host: bool,
 }
 
 impl Stage {
@@ -385,17 +393,35 @@ impl Stage {
     ) -> Result<Self, String> {
         let settings = interaction.settings.clone();
         let first = interaction.steps.first();
+        let place = |step: &Step| {
+            let mut base_urls = validator.descriptor().base_urls().iter();
+            let key = step.base_url.as_deref();
+            key.and_then(|key| base_urls.position(|base_url| base_url.key == key)).unwrap_or(0)
+        };
+        let places: Vec<usize> = interaction.steps.iter().map(place).collect();
         let documented = first.map(|step| body_of(&step.response)).unwrap_or_default();
         let authority = Authority::new().map_err(|error| error.to_string())?;
         let emulator =
             Emulator::of_interactions(validator.descriptor(), vec![interaction], &authority).await;
         let emulator = emulator.map_err(|error| error.to_string())?;
         let host_field = host_field(validator, &settings);
-        let address = emulator.base_urls().first().map(address_of).transpose()?;
+        let asked_first = places.first().copied().unwrap_or(0);
+        let asks_one_host = places.iter().all(|place| *place == asked_first);
+        let address = emulator.base_urls().get(asked_first).map(address_of).transpose()?;
         let nobody = Nobody::new()?;
         let scene = Scene { documented, emulator: address.unwrap_or(nobody.address), elsewhere };
         let faults = faults_of(validator, host_field, &scene, groups);
-        Ok(Self { validator, settings, host_field, faults, authority, emulator, nobody })
+        Ok(Self {
+            validator,
+            settings,
+            host_field,
+            faults,
+            authority,
+            emulator,
+            nobody,
+            asked_first,
+            asks_one_host,
+        })
     }
 }
 
@@ -408,7 +434,12 @@ struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    async fn new(stage: &Stage, fault: &'a Fault) -> Result<Self, String> {
+    /// With `answers_every_host` the server stands for all hosts of the provider, request by request.
+    async fn new(
+        stage: &Stage,
+        fault: &'a Fault,
+        answers_every_host: bool,
+    ) -> Result<Self, String> {
         let server = match &fault.peer {
             Peer::Plays(scripts) => {
                 Some(Faulty::trusted_by(&stage.authority, scripts.clone()).await)
@@ -423,9 +454,12 @@ impl<'a> Cell<'a> {
         };
         let url = Url::parse(&url).map_err(|error| error.to_string())?;
         let mut base_urls = vec![url; stage.validator.descriptor().base_urls().len()];
-        if matches!(&fault.peer, Peer::Plays(scripts) if scripts.len() > 1) {
+        let is_over = matches!(&fault.peer, Peer::Plays(scripts) if scripts.len() > 1)
+            || fault.expected.is_pass();
+        if is_over && !answers_every_host {
             // After its turn the provider is as it should be, and so are its other hosts.
-            for (base_url, url) in base_urls.iter_mut().zip(stage.emulator.base_urls()).skip(1) {
+            let urls = base_urls.iter_mut().zip(stage.emulator.base_urls()).enumerate();
+            for (_, (base_url, url)) in urls.filter(|(place, _)| *place != stage.asked_first) {
                 base_url.clone_from(url);
             }
         }

@@ -60,6 +60,19 @@ described!(
     ]
 );
 
+described!(
+    Choosing,
+    destination: Destination::Fixed(&[
+        BaseUrl::main("https://api.{}.example.com"),
+        BaseUrl::service("token_base_url", "https://token.example.com").with_hosts(&["eu"]),
+        BaseUrl::region("eu_base_url", "https://{}.example.com").with_hosts(&["evil.example/"]),
+    ]),
+    requests: &[
+        AllowedRequest::get("/v1/*.json", "reads the account"),
+        AllowedRequest::post("/token", "mints a token").with_base_url("eu_base_url"),
+    ]
+);
+
 #[test]
 fn names() {
     assert_eq!(the_id_is_a_number(&Careless), Ok(()));
@@ -92,6 +105,14 @@ fn base_urls() {
         each_base_url_is_encrypted_and_bare(&Open),
         &["is no `https://` URL", "no slash at the end"],
     );
+    fails(
+        each_base_url_is_encrypted_and_bare(&Choosing),
+        &[
+            "`https://api.{}.example.com` must hold `{}` once where",
+            "`https://token.example.com` must hold `{}` once where",
+            "the list of hosts of `https://{}.example.com` holds more than letters",
+        ],
+    );
 }
 
 #[test]
@@ -105,6 +126,10 @@ fn allowed_requests() {
             "`/v1/me?all=1` covers no request",
             "`GET /v1/me?all=1` is allowed twice",
         ],
+    );
+    fails(
+        the_allowed_requests_are_well_formed(&Choosing),
+        &["`/v1/*.json` covers no request", "`POST /token` is for `eu_base_url`, which is not a"],
     );
     assert_eq!(each_allowed_request_has_its_reason(&Careless), Ok(()));
     fails(
