@@ -49,7 +49,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     bench.bounds()
 }
 
-/// Asks a service that was started by hand, for whoever looks at it with a profiler meanwhile.
+/// Asks a service that somebody has started, for whoever looks at it with a profiler meanwhile.
 pub(crate) fn load(address: &str, connections: &str, seconds: &str) -> Result<()> {
     process::pin_myself(REST)?;
     let seconds = Duration::from_secs(seconds.parse()?);
@@ -66,7 +66,7 @@ struct Bench {
     myself: PathBuf,
 }
 
-/// Us and whom we are compared with, asked the same.
+/// Us and the baseline, asked the same.
 struct Pair {
     ours: Process,
     theirs: Process,
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     fn theirs(&self, upstream: &str) -> Result<Process> {
-        Process::start(SERVICE, &self.myself, ["by-hand", upstream])
+        Process::start(SERVICE, &self.myself, ["baseline", upstream])
     }
 
     fn pair(&self, latency: &str) -> Result<Pair> {
@@ -248,7 +248,7 @@ impl Bench {
         );
         let nobody = "http://127.0.0.1:1";
         let ours = self.ours(nobody, &egress)?;
-        let arguments = ["by-hand".as_ref(), nobody.as_ref(), certificate.as_os_str()];
+        let arguments = ["baseline".as_ref(), nobody.as_ref(), certificate.as_os_str()];
         let theirs = Process::start(SERVICE, &self.myself, arguments)?;
         let question = mail(server.address.port());
         let rounds = self.take_turns(
