@@ -20,7 +20,7 @@ deny:
 refresh:
     BONAFIDE_REFRESH=1 cargo test --test it generated
 
-# Bonafide side by side with the same service written by hand, in ratios. `just bench --quick` for a look.
+# Bonafide side by side with the baseline, the same service written by hand, in ratios. `just bench --quick` for a look.
 bench *arguments:
     cargo build --release --package bonafide --package bonafide-bench
     target/release/bonafide-bench {{arguments}}

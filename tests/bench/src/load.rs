@@ -26,6 +26,8 @@ pub(crate) struct Question {
 pub(crate) const NUMBER: &str = "{number}";
 /// As long as every number, so that the length of the body is known.
 const DIGITS: usize = 9;
+/// A burst that takes longer has lost an answer.
+const MAX_BURST: Duration = Duration::from_mins(1);
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
@@ -103,29 +105,42 @@ pub(crate) fn run(
     })
 }
 
-/// Asks once over each of this many connections, all at the same time, and tells `waiting` when all have asked.
-pub(crate) fn run_once(
+/// Connects this many clients, then lets all of them ask at once, and waits until each has the expected answer. `begin` is
+/// told when they are connected and nobody has asked yet. How long it took from the first question to the last answer.
+pub(crate) fn burst(
     address: SocketAddr,
     question: &Question,
-    connections: usize,
-    waiting: impl FnOnce(),
-) -> Result<()> {
+    clients: usize,
+    begin: impl FnOnce(),
+) -> Result<Duration> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
-        let mut clients = Vec::new();
-        let first = start_number();
-        for number in 0..connections {
-            let mut client = Client::connect(address, question).await?;
-            client.send(first + number).await?;
-            clients.push(client);
+        let mut connected = Vec::with_capacity(clients);
+        for number in 0..clients {
+            connected.push(Client::connect(address, question).await?);
+            // The service's queue has 128 places, and a connection that finds it full comes again a second later.
+            if number % 64 == 63 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
-        // The last of them has to be read by the service too.
+        // The last of them has to be accepted by the service too.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        waiting();
-        for mut client in clients {
-            client.receive().await?;
-        }
-        Ok(())
+        begin();
+        let start = Instant::now();
+        let first = start_number();
+        let all_answered = async {
+            for (number, client) in connected.iter_mut().enumerate() {
+                client.send(first + number).await?;
+            }
+            for client in &mut connected {
+                client.receive().await?;
+            }
+            Result::<()>::Ok(())
+        };
+        tokio::time::timeout(MAX_BURST, all_answered)
+            .await
+            .map_err(|_| format!("not all are answered after {} s", MAX_BURST.as_secs()))??;
+        Ok(start.elapsed())
     })
 }
 

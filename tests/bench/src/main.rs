@@ -1,4 +1,4 @@
-//! Bonafide, side by side with the same service written by hand.
+//! Bonafide, side by side with the baseline: the same service, written by hand.
 //!
 //! Everything runs on this machine in processes of its own: the service that is measured on one core, and the emulated
 //! provider together with the clients on another. Each figure is a ratio of medians over rounds that take turns. No figure
@@ -13,7 +13,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "clients of this machine need no guard")]
 
-mod by_hand;
+mod baseline;
 mod figures;
 mod load;
 mod mail;
@@ -35,10 +35,10 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["upstream", latency] => upstream::run(latency),
         ["mail-server", certificate] => mail::run(certificate),
-        ["by-hand", upstream] => by_hand::run(upstream, None),
-        ["by-hand", upstream, certificate] => by_hand::run(upstream, Some(certificate)),
+        ["baseline", upstream] => baseline::run(upstream, None),
+        ["baseline", upstream, certificate] => baseline::run(upstream, Some(certificate)),
         ["load", address, connections, seconds] => figures::load(address, connections, seconds),
-        ["static"] => by_hand::run_static(),
+        ["static"] => baseline::run_static(),
         _ => figures::run(&words),
     };
     match done {

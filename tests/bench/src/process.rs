@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::Result;
 
 /// The core of the service that is measured, and the one for everything else.
@@ -66,8 +68,17 @@ impl Process {
 
     /// What it holds in memory at the moment, in bytes.
     pub(crate) fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it has ever held in memory, in bytes. The kernel keeps count, so that no height falls between two looks.
+    pub(crate) fn peak_memory(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).unwrap_or_default();
         Ok(kibibytes.trim().parse::<u64>()? * 1024)
     }
@@ -81,6 +92,26 @@ pub(crate) fn pin_myself(core: &str) -> Result<()> {
         .status()
         .map_err(|error| format!("cannot start `taskset`, of util-linux: {error}"))?;
     if done.success() { Ok(()) } else { Err("there is one core only, and two are needed".into()) }
+}
+
+/// Lets this process, and whatever it starts afterwards, open as many files as the system allows it: this many at least.
+pub(crate) fn raise_open_files(at_least: u64) -> Result<()> {
+    let limits = getrlimit(Resource::Nofile);
+    if limits.maximum.is_some_and(|maximum| maximum < at_least) {
+        return Err(format!("{at_least} files have to be open at once: raise `ulimit -Hn`").into());
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits })?;
+    Ok(())
+}
+
+/// How the kernel gives huge pages to a process that does not ask for them, or asks.
+pub(crate) fn transparent_huge_pages() -> String {
+    let setting = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+    // All settings are listed, and the one that holds is in brackets.
+    setting
+        .ok()
+        .and_then(|setting| Some(setting.split_once('[')?.1.split_once(']')?.0.to_owned()))
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// This program, for the parts that it plays itself.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The values of one figure, round by round, of us and of whom we are compared with.
+/// The values of one figure, round by round, of us and of the baseline.
 #[derive(Default)]
 pub(crate) struct Rounds {
     pub(crate) ours: Vec<f64>,
@@ -36,7 +36,7 @@ impl Rounds {
 }
 
 /// The head of the table.
-pub(crate) const HEAD: &str = "| figure | Bonafide | by hand | ratio | spread over the rounds | goal |\n|---|---|---|---|---|---|";
+pub(crate) const HEAD: &str = "| figure | Bonafide | baseline | ratio | spread over the rounds | goal |\n|---|---|---|---|---|---|";
 
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();

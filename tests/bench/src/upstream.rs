@@ -1,15 +1,18 @@
 //! A provider, played as cheaply as can be: it waits as long as it was told to and gives SendGrid's answers.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{Result, block_on};
 
 /// A key that begins with this has as many scopes as a key can have.
 pub(crate) const MANY_SCOPES: &str = "SG.many";
 const SCOPES: usize = 250;
+/// Connections that wait to be accepted. The kernel allows no more than `net.core.somaxconn`, which is 4,096 mostly.
+const MAX_QUEUE: u32 = 16_384;
 
 /// Answers for ever. `latency` is in milliseconds.
 pub(crate) fn run(latency: &str) -> Result<()> {
@@ -20,7 +23,10 @@ pub(crate) fn run(latency: &str) -> Result<()> {
     scopes.push("mail.send".to_owned());
     let many = answer(&scopes);
     block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        // A connection that found the queue full would come again a second later.
+        let listener = socket.listen(MAX_QUEUE)?;
         println!("listening on http://{}", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;

@@ -1,4 +1,5 @@
-//! The same service as people write it by hand: axum, reqwest and lettre, one `match`, nothing checked, nothing guarded.
+//! The baseline: the same service as people write it by hand, with axum, reqwest and lettre, one `match`, nothing checked,
+//! nothing guarded.
 
 use std::sync::Arc;
 
