@@ -22,6 +22,10 @@ impl<'a> Segment<'a> {
         Self { prefix, secret: Some(secret.expose_secret()) }
     }
 
+    pub(crate) fn is_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
     /// The two parts of its text.
     pub(crate) fn parts(&self) -> [&'a str; 2] {
         [self.prefix, self.secret.unwrap_or_default()]

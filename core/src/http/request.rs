@@ -66,13 +66,15 @@ impl Context {
 #[must_use]
 pub struct Request<'a> {
     context: &'a Context,
-    parts: Result<Parts, Failure>,
+    parts: Result<Parts<'a>, Failure>,
 }
 
-struct Parts {
+struct Parts<'a> {
     method: Method,
-    /// Wiped, because a segment of the path may be a secret.
+    base: &'a Url,
+    /// The whole URL. Wiped, because a segment of its path may be a secret.
     url: WipedBuffer,
+    has_secret_path: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     max_response_bytes: usize,
@@ -92,16 +94,18 @@ impl<'a> Request<'a> {
         path: impl IntoIterator<Item = impl Into<Segment<'p>>>,
     ) -> Self {
         let path: Vec<Segment<'_>> = path.into_iter().map(Into::into).collect();
-        let url = match context.url() {
+        let base = match context.url() {
             None => Err(Failure::internal("no base URL is configured for this request")),
             Some(_) if !context.allows(method.as_str(), &path) => {
                 Err(Failure::internal("the descriptor does not allow this request"))
             }
-            Some(base) => Ok(url_of(base, &path)),
+            Some(base) => Ok(base),
         };
-        let parts = url.map(|url| Parts {
+        let parts = base.map(|base| Parts {
             method,
-            url,
+            base,
+            url: url_of(base, &path),
+            has_secret_path: path.iter().any(Segment::is_secret),
             headers: vec![
                 (ACCEPT, HeaderValue::from_static("application/json")),
                 (USER_AGENT, HeaderValue::from_static(PRODUCT)),
@@ -243,7 +247,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    fn change(self, change: impl FnOnce(&mut Parts) -> Result<(), Failure>) -> Self {
+    fn change(self, change: impl FnOnce(&mut Parts<'a>) -> Result<(), Failure>) -> Self {
         let parts = self.parts.and_then(|mut parts| change(&mut parts).map(|()| parts));
         Self { parts, ..self }
     }
@@ -282,15 +286,31 @@ impl<'a> Request<'a> {
     }
 }
 
-impl Parts {
+impl Parts<'_> {
     fn set_body(&mut self, content_type: &'static str, body: Bytes) {
         self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
         self.body = body;
     }
 
+    fn url(&self) -> Result<Url, Failure> {
+        if self.has_secret_path {
+            // Parsed as a whole, so that the library makes one copy and no shorter ones while it grows.
+            return parse(&self.url);
+        }
+        // The host is known to be valid, and parsing it is what takes time.
+        let mut url = self.base.clone();
+        let base = self.base.as_str().len() - self.base.path().len();
+        let rest = self.url.as_str().get(base..).unwrap_or_default();
+        let (path, query) =
+            rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        url.set_path(path);
+        url.set_query(query);
+        Ok(url)
+    }
+
     async fn send_once(&self, context: &Context, is_retry: bool) -> Result<Response, RequestError> {
         let fail = |failure| RequestError { failure, is_retryable: false };
-        let url = parse(&self.url).map_err(fail)?;
+        let url = self.url().map_err(fail)?;
         let client = context.environment().http().get(url.scheme(), is_retry);
         let mut request = reqwest::Request::new(self.method.clone(), url);
         let headers = request.headers_mut();
@@ -370,7 +390,11 @@ mod tests {
     }
 
     fn url(request: Request<'_>) -> Result<String, Cause> {
-        let url = request.parts.and_then(|parts| parse(&parts.url));
+        let url = request.parts.and_then(|parts| {
+            let url = parts.url()?;
+            assert_eq!(Ok(&url), parse(&parts.url).as_ref(), "both ways are one");
+            Ok(url)
+        });
         url.map(String::from).map_err(|failure| failure.cause())
     }
 
