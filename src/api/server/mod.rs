@@ -80,7 +80,7 @@ async fn accept_all(
         let _unsupported = stream.set_nodelay(true);
         let progress = Arc::new(Progress::new(limits));
         let seat = seats.take(number, &progress).await;
-        let connection = Connection { stream, progress, seat, watcher: open.watcher() };
+        let connection = AcceptedConnection { stream, progress, seat, watcher: open.watcher() };
         tokio::spawn(connection.run(http.clone(), service.clone()));
     }
 }
@@ -104,14 +104,14 @@ fn is_of_the_client(error: &io::Error) -> bool {
 }
 
 /// A connection that was accepted.
-struct Connection {
+struct AcceptedConnection {
     stream: TcpStream,
     progress: Arc<Progress>,
     seat: Seat,
     watcher: Watcher,
 }
 
-impl Connection {
+impl AcceptedConnection {
     /// Answers request after request, until either side has enough.
     async fn run(self, http: http1::Builder, service: Service) {
         let Self { stream, progress, seat: _seat, watcher } = self;

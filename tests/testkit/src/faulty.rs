@@ -171,7 +171,7 @@ impl Faulty {
                     let last = shared.scripts.len().saturating_sub(1);
                     let script = shared.scripts.get(turn.min(last)).map_or(&[][..], Vec::as_slice);
                     // A client that has gone is no fault of the test.
-                    drop(Connection::new(stream, &shared).play_to_the_end(script).await);
+                    drop(ScriptRun::new(stream, &shared).play_to_the_end(script).await);
                 });
             }
         });
@@ -262,7 +262,7 @@ impl Wire for TlsStream<Box<dyn Wire>> {
     }
 }
 
-struct Connection<'a> {
+struct ScriptRun<'a> {
     /// None while TLS begins.
     stream: Option<BufReader<Box<dyn Wire>>>,
     inside_tls: bool,
@@ -273,7 +273,7 @@ struct Connection<'a> {
     shared: &'a Shared,
 }
 
-impl<'a> Connection<'a> {
+impl<'a> ScriptRun<'a> {
     fn new(stream: TcpStream, shared: &'a Shared) -> Self {
         // Without this, what is said in small parts would arrive as one.
         let _ = stream.set_nodelay(true);
