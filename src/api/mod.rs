@@ -18,6 +18,8 @@ use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router, middleware};
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -123,16 +125,16 @@ impl Service {
         Self { router: TowerToHyperService::new(answering(router, api)), checks: None }
     }
 
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
+    pub(crate) fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response> {
         match &self.checks {
             Some(api) if request.method() == Method::POST && request.uri().path() == VALIDATE => {
                 let check = |request, trace_id| validate::validate(api, request, trace_id);
-                trace::trace(api, Some(VALIDATE), request, check).await
+                Either::Left(trace::trace(api, Some(VALIDATE), request, check))
             }
-            _ => {
-                let Ok(response) = self.router.call(request).await;
+            _ => Either::Right(self.router.call(request).map(|answer| {
+                let Ok(response) = answer;
                 response
-            }
+            })),
         }
     }
 }

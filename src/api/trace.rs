@@ -90,61 +90,78 @@ pub(crate) async fn trace_router(State(api): State<Api>, request: Request, next:
 }
 
 /// Answers a request, and gives the answer what every one has.
-pub(crate) async fn trace<B, A: Future<Output = Answer>>(
-    api: &Api,
-    route: Option<&str>,
+///
+/// Not an `async fn`, which would hold the request beside the future that takes it, for as long as a check lasts.
+pub(crate) fn trace<'a, B, A: Future<Output = Answer>>(
+    api: &'a Api,
+    route: Option<&'a str>,
     request: http::Request<B>,
     answer: impl FnOnce(http::Request<B>, Uuid) -> A,
-) -> Response {
+) -> impl Future<Output = Response> {
     let start = Instant::now();
     let parent = traceparent::read(request.headers());
     let trace_id = parent.map_or_else(Uuid::new_v4, |parent| parent.trace_id);
-    let method = request.method().clone();
     // A method may be any word.
-    let method = match method.as_str() {
-        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
         _ => "other",
     };
     let span = tracing::info_span!("request", %trace_id);
     #[cfg(feature = "opentelemetry")]
     crate::telemetry::export::adopt(&span, trace_id, parent.as_ref());
-    async {
-        let answer = AssertUnwindSafe(answer(request, trace_id)).catch_unwind().await;
+    let finish = move |answer: std::thread::Result<Answer>| {
         let answer = answer.unwrap_or_else(|_panic| ApiError::internal().into());
-        let Answer { mut response, error, remarks } = answer;
-        if let Some(error) = error {
-            error.complete(&mut response, trace_id);
-        }
-        let headers = response.headers_mut();
-        headers.reserve(8);
-        // What an account has at its provider, and even whether its key works, is for the one who asked.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let trace_id = trace_id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned();
-        if let Ok(value) = HeaderValue::try_from(trace_id) {
-            headers.insert(X_TRACE_ID, value);
-        }
-        if api.0.sandbox {
-            headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
-        }
-        let elapsed = start.elapsed();
-        api.0.metrics.answered(route, response.status(), elapsed);
-        tracing::info!(
-            method,
-            route,
-            status = response.status().as_u16(),
-            account = remarks.account.as_deref(),
-            provider = remarks.provider,
-            cause = remarks.cause,
-            provider_status = remarks.provider_status,
-            note = remarks.note,
-            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            "Answered a request."
-        );
-        response
+        finished(api, route, method, trace_id, start, answer)
+    };
+    AssertUnwindSafe(answer(request, trace_id)).catch_unwind().map(finish).instrument(span)
+}
+
+/// The answer with the headers that every one has, counted and logged.
+fn finished(
+    api: &Api,
+    route: Option<&str>,
+    method: &str,
+    trace_id: Uuid,
+    start: Instant,
+    answer: Answer,
+) -> Response {
+    let Answer { mut response, error, remarks } = answer;
+    if let Some(error) = error {
+        error.complete(&mut response, trace_id);
     }
-    .instrument(span)
-    .await
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    // What an account has at its provider, and even whether its key works, is for the one who asked.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let trace_id = trace_id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned();
+    if let Ok(value) = HeaderValue::try_from(trace_id) {
+        headers.insert(X_TRACE_ID, value);
+    }
+    if api.0.sandbox {
+        headers.insert(X_BONAFIDE_SANDBOX, HeaderValue::from_static("true"));
+    }
+    let elapsed = start.elapsed();
+    api.0.metrics.answered(route, response.status(), elapsed);
+    tracing::info!(
+        method,
+        route,
+        status = response.status().as_u16(),
+        account = remarks.account.as_deref(),
+        provider = remarks.provider,
+        cause = remarks.cause,
+        provider_status = remarks.provider_status,
+        note = remarks.note,
+        elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        "Answered a request."
+    );
+    response
 }
 
 #[cfg(test)]

@@ -39,22 +39,26 @@ pub(crate) async fn handle(
     validate(&api, request, trace_id).await
 }
 
-pub(crate) async fn validate<B: Body<Data = Bytes> + Unpin>(
+pub(crate) fn validate<B: Body<Data = Bytes> + Unpin>(
     api: &Api,
     request: http::Request<B>,
     trace_id: Uuid,
-) -> Answer {
+) -> impl Future<Output = Answer> {
+    // Not an `async fn`, which would hold the whole request for as long as the check lasts.
     let (parts, body) = request.into_parts();
-    let account = match api.0.accounts.authenticate(&parts.headers) {
-        Ok(account) => account,
-        Err(error) => {
-            discard(body).await;
-            return error.into();
-        }
-    };
-    let mut answer = answer(api, parts.headers, body, &account, trace_id).await;
-    answer.remarks.account = Some(account);
-    answer
+    let headers = parts.headers;
+    async move {
+        let account = match api.0.accounts.authenticate(&headers) {
+            Ok(account) => account,
+            Err(error) => {
+                discard(body).await;
+                return error.into();
+            }
+        };
+        let mut answer = answer(api, headers, body, &account, trace_id).await;
+        answer.remarks.account = Some(account);
+        answer
+    }
 }
 
 /// Answers the holder of an account.
@@ -73,7 +77,8 @@ async fn answer<B: Body<Data = Bytes> + Unpin>(
             return ApiError::too_many_requests(wait).into();
         }
     };
-    let mut answer: Answer = match read(headers, body, api.0.body_timeout).await {
+    // Boxed, as it is over before the check begins.
+    let mut answer: Answer = match Box::pin(read(headers, body, api.0.body_timeout)).await {
         Ok(body) => {
             let check = api.0.checks.run(body, Caller::Account(account), trace_id);
             #[cfg(feature = "opentelemetry")]

@@ -260,6 +260,11 @@ impl<'a> Request<'a> {
     /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
     /// `unexpected_response` when what comes back is not HTTP or too long. Redirects are not followed.
     pub async fn send(self) -> Result<Response, Failure> {
+        // Boxed, so that the futures of providers stay small however often they ask.
+        Box::pin(self.send_with_retries()).await
+    }
+
+    async fn send_with_retries(self) -> Result<Response, Failure> {
         let Self { context, parts } = self;
         let parts = parts?;
         // Yield once, so that concurrent requests are written in batches.

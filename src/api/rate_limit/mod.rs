@@ -79,7 +79,8 @@ impl RateLimiter {
     /// use up the other.
     pub(crate) async fn count(&self, account: &str) -> Decision {
         if let Some(redis) = &self.redis {
-            match redis.count(account).await {
+            // Boxed, as it is over before the check begins.
+            match Box::pin(redis.count(account)).await {
                 Ok(decision) => return decision,
                 Err(error) => {
                     self.failures.inc();

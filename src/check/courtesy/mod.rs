@@ -190,7 +190,8 @@ impl Courtesy {
 
     /// Waits until the provider may be asked with these settings, as long as there is patience.
     pub(super) async fn admit(&self, key: Key, patience: Patience) -> Result<Admission<'_>, Held> {
-        let admitted = self.wait(key, patience).await;
+        // Boxed, as it is over before the provider is asked.
+        let admitted = Box::pin(self.wait(key, patience)).await;
         if let Err(held) = &admitted
             && let Some(count) = self.held.get(held.why as usize)
         {
