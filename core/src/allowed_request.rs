@@ -18,6 +18,15 @@ impl<'a> Segment<'a> {
     ///
     /// The allow-list covers it with the prefix and a `*`: `/bot*/getMe`. The core shows the path of a request nowhere, and
     /// wipes its own copies of it.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # async fn check(context: &Context, bot_token: &ApiKey) -> Result<Response, Failure> {
+    /// let bot = Segment::secret("bot", bot_token);
+    /// let response = context.get([bot, "getMe".into()]).send().await?;
+    /// # Ok(response)
+    /// # }
+    /// ```
     pub fn secret(prefix: &'static str, secret: &'a impl ExposeSecret<str>) -> Self {
         Self { prefix, secret: Some(secret.expose_secret()) }
     }
@@ -135,7 +144,7 @@ impl AllowedRequest {
     }
 }
 
-/// Whether a segment, escaped, is one segment of a path, whoever reads it.
+/// Whether every library and every server takes the segment, escaped, for one segment of the path.
 ///
 /// URL libraries drop `.` and `..`, and look through tabs and line breaks to find them; servers that decode twice see
 /// them behind `%2e`.

@@ -25,13 +25,35 @@ impl BaseUrl {
     }
 
     /// A host for other requests, such as the one that mints tokens. It is not a region: only
-    /// [`Context::with_base_url`](crate::Context::with_base_url) leads to it.
+    /// [`Context::with_base_url`](crate::Context::with_base_url) leads to it, with a request that
+    /// [`AllowedRequest::with_base_url`](crate::AllowedRequest::with_base_url) allows there.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// const DESCRIPTOR: Descriptor = Descriptor::new("2001", "example", ProviderType::Push, "Example")
+    ///     .with_base_urls(&[
+    ///         BaseUrl::main("https://push.example.com"),
+    ///         BaseUrl::service("token_base_url", "https://token.example.com"),
+    ///     ])
+    ///     .with_requests(&[
+    ///         AllowedRequest::get("/v1/me", "reads the account"),
+    ///         AllowedRequest::post("/token", "mints a token that lapses by itself")
+    ///             .with_base_url("token_base_url"),
+    ///     ]);
+    /// ```
     pub const fn service(key: &'static str, url: &'static str) -> Self {
         Self { key, url, hosts: &[], is_region: false }
     }
 
     /// Lets a settings field choose the host from a closed list: `{}` in the URL stands for one of these texts, which
-    /// [`Context::with_host`](crate::Context::with_host) names.
+    /// [`Context::with_host`](crate::Context::with_host) names. A URL that the configuration puts in its place stands for
+    /// all of them.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// const HOSTS: &[&str] = &["eu-1", "us-1"];
+    /// const BASE_URL: BaseUrl = BaseUrl::main("https://api.{}.example.com").with_hosts(HOSTS);
+    /// ```
     pub const fn with_hosts(mut self, hosts: &'static [&'static str]) -> Self {
         self.hosts = hosts;
         self

@@ -10,9 +10,9 @@ use serde::{Serialize, Serializer};
 pub enum Verdict {
     /// The settings work.
     Valid,
-    /// The settings do not work, and whoever holds them can mend that.
+    /// The settings do not work; other settings could.
     Rejected,
-    /// There is no verdict: the service that could tell did not.
+    /// There is no verdict: the provider could not be asked, or did not say.
     Inconclusive,
 }
 

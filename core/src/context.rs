@@ -69,7 +69,17 @@ impl Environment {
 impl Context {
     /// The same check, asking the base URL with this key, such as a [service](BaseUrl::service).
     ///
-    /// With a key that the descriptor does not have, every request fails with `internal`.
+    /// With a key that the descriptor does not have, every request fails with `internal`. A request borrows its context,
+    /// so the new one is bound first:
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # async fn check(context: &Context) -> Result<Response, Failure> {
+    /// let tokens = context.with_base_url("token_base_url");
+    /// let request = tokens.post(["token"]);
+    /// # request.send().await
+    /// # }
+    /// ```
     pub fn with_base_url(&self, key: &str) -> Self {
         let base_url = self.descriptor.base_urls().iter().position(|base_url| base_url.key == key);
         Self { base_url, ..self.clone() }
@@ -77,8 +87,8 @@ impl Context {
 
     /// The same check, asking the host that this text of the base URL's closed list stands for.
     ///
-    /// With a text that is not on the [list](BaseUrl::with_hosts), every request fails with `internal`, so the settings
-    /// field must admit no other.
+    /// With a text that is not on the [list](BaseUrl::with_hosts), and without a call of this where there is a list, every
+    /// request fails with `internal`. The settings field is therefore an enum of the texts on the list.
     pub fn with_host(&self, host: &str) -> Self {
         let hosts = self.base_url().map_or(&[][..], |base_url| base_url.hosts);
         let host = hosts.iter().copied().find(|known| *known == host);
@@ -88,8 +98,8 @@ impl Context {
 
     /// A pass, with this warning where the answer to the question is no.
     ///
-    /// The question never changes the verdict: it gets half of the time that is left, and a failure is not a reason to
-    /// warn.
+    /// The question never changes the verdict: it gets half of the time that is left, and an answer that fails or comes
+    /// too late is not a reason to warn.
     pub async fn warn_unless(
         &self,
         question: impl Future<Output = Result<bool, Failure>> + Send,

@@ -70,7 +70,7 @@ impl Failure {
         Self::new(Cause::ConnectionFailed).with_field(field)
     }
 
-    /// The answer is not the provider's.
+    /// The response is not one that the provider gives.
     pub fn unexpected_response() -> Self {
         Self::new(Cause::UnexpectedResponse)
     }

@@ -162,8 +162,8 @@ secret_field!(Password);
 field! {
     /// An e-mail address, `local@domain`: a dot-atom (RFC 5322) and a domain name of two labels or more.
     ///
-    /// Whatever has this form is an address for tools that judge `"format": "email"` too, which the form that HTML's
-    /// `<input type=email>` takes is not: it lets dots stand anywhere, and hosts without a domain.
+    /// Tools that validate `"format": "email"` take every text of this form. The form of HTML's `<input type=email>` is
+    /// wider: it lets dots stand anywhere, and hosts without a domain.
     EmailAddress, holds String,
     pattern r"^[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-](?:\.?[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]){0,63}@(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$",
     max_length 254,
@@ -193,8 +193,7 @@ text_field!(PhoneNumber);
 field! {
     /// The name or the address of a host that the settings name.
     ///
-    /// Only its characters are judged here, not where it leads: that is the egress policy's, which sees the
-    /// addresses that it really stands for.
+    /// Only its characters are validated here. The egress policy checks the addresses that it leads to.
     HostName, holds String,
     pattern r"^[a-zA-Z0-9._:%\[\]-]+$", max_length 253,
     expected "a host name, such as `smtp.example.com`",

@@ -9,8 +9,8 @@ use crate::json::pointer;
 
 /// Something to tell about the settings.
 ///
-/// The setters take texts of the source code, so nothing that was submitted, and nothing that a provider answered, can get
-/// into one. A host formats its own with [`FindingExt`](crate::host::FindingExt).
+/// The setters take texts of the source code, so a text that was submitted or that a provider answered cannot get into
+/// one. A host formats its own with [`FindingExt`](crate::host::FindingExt).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding<C> {
     code: C,
@@ -84,6 +84,13 @@ impl Warning {
     }
 
     /// The credentials in this field are real; whether they may send could not be seen.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # fn outcome() -> Outcome {
+    /// Outcome::valid().with_warning(Warning::rights_not_checked("api_key"))
+    /// # }
+    /// ```
     pub fn rights_not_checked(field: &str) -> Self {
         Self::new(WarningCode::RightsNotChecked).with_field(field)
     }

@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Result<Vec<Interaction>, InteractionError> {
 #[error("the documented interactions cannot be read: {0}")]
 pub struct InteractionError(#[source] serde_path_to_error::Error<serde_json::Error>);
 
-/// One documented interaction.
+/// One documented interaction: settings, the requests that they lead to, the responses, and the verdict.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interaction {
@@ -45,22 +45,22 @@ pub struct Interaction {
     pub title: String,
     /// Where the answer is documented: a URL, or `inferred: …` where the provider is silent.
     pub source: String,
-    /// The settings that lead to it. None of them is anybody's.
+    /// The settings that lead to it. Their secrets are made up.
     pub settings: Map<String, Value>,
-    /// What is asked over HTTP and what is answered, in order.
+    /// The HTTP requests and their responses, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
     /// What a mail server says, for providers whose settings name the host.
     #[serde(default)]
     pub smtp: Option<Smtp>,
-    /// Whether the emulator answers so to everything that no other interaction is for.
+    /// Whether the emulator answers so to every request, or at every mail server, that no other interaction is for.
     #[serde(default)]
     pub fallback: bool,
     /// The verdict that follows.
     pub expected: Expected,
 }
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -80,7 +80,7 @@ pub struct Step {
 pub struct RequestMatcher {
     /// The method.
     pub method: String,
-    /// The path under the base URL. A segment `*` stands for any.
+    /// The path under the base URL. A segment `*` stands for any one segment.
     pub path: String,
     /// Pairs that the query holds.
     #[serde(default)]
@@ -94,7 +94,7 @@ pub struct RequestMatcher {
     /// The user and password of HTTP Basic, joined by a colon.
     #[serde(default)]
     pub basic: Option<String>,
-    /// The scheme and the credentials of any other `Authorization`, joined by a space.
+    /// The scheme and the credentials of any other `Authorization`, joined by a space: `Bot {bot_token}`.
     #[serde(default)]
     pub authorization: Option<String>,
     /// Other headers, names in lower case.
@@ -114,7 +114,7 @@ pub struct RequestMatcher {
 pub struct ResponseStub {
     /// The status.
     pub status: u16,
-    /// Headers, names in lower case. `content-type` is that of the body unless said.
+    /// Headers, names in lower case. Without a `content-type` here, the body has that of JSON or of plain text.
     #[serde(default)]
     pub headers: Map<String, Value>,
     /// A JSON body.
@@ -129,7 +129,7 @@ pub struct ResponseStub {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Smtp {
-    /// Nobody listens there.
+    /// Whether connections to the server are refused.
     pub refuses_connections: bool,
     /// Before anything is asked.
     pub greeting: String,
@@ -167,7 +167,7 @@ pub struct Expected {
     pub pointer: Option<String>,
     /// How many seconds the caller is told to wait.
     pub retry_after: Option<u64>,
-    /// What a passed check has to tell.
+    /// The data of a passed check.
     pub data: Option<Value>,
     /// Codes of the warnings of a passed check.
     pub warnings: Vec<String>,

@@ -20,8 +20,8 @@ const PANICKED: &str = "the provider crate panicked";
 
 /// What the author of a provider implements, on a unit struct.
 ///
-/// The core does around [`validate`](Self::validate) what providers have in common: it validates the settings against
-/// their schema, keeps the deadline, catches a panic, and asks the second region.
+/// The core does the rest around [`validate`](Self::validate): it validates the settings against their schema, keeps the
+/// deadline, catches a panic, and runs `validate` again in the next region where a failure asks for it.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
     /// The shape of `settings`. Its doc comments become the schema's descriptions; a field that is not an
@@ -33,12 +33,13 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Rules that the schema cannot say, such as the shape of a key that belongs to another product.
     ///
-    /// Pure: no clock, no network, no environment. The provider is not asked when this finds a problem.
+    /// It looks at the settings alone, not at a clock, the network or the environment. The provider is not asked when it
+    /// finds a problem.
     fn check(&self, _settings: &Self::Settings) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// Asks the provider, with requests that cost nothing and change nothing there.
+    /// Asks the provider, with requests that cost nothing and change nothing there, and says what its answers mean.
     async fn validate(
         &self,
         context: &Context,
@@ -52,7 +53,8 @@ mod sealed {
     impl<P: super::Provider> Sealed for P {}
 }
 
-/// The trait object that the registry hands out. Every [`Provider`] is one, and nothing else can be.
+/// The object-safe side of a [`Provider`], which the registry hands out. Every `Provider` has it; another type cannot
+/// implement it.
 #[async_trait]
 pub trait ProviderValidator: sealed::Sealed + Send + Sync {
     /// The provider's identity, hosts, requests, limits and documented interactions.

@@ -1,4 +1,4 @@
-//! What a registry refuses, said so that one knows which line to write.
+//! What a registry refuses, with the line to write.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ pub enum RegistryError {
          `bonafide-twilio`, and add the line `use bonafide_twilio as _;` to the program's source"
     )]
     Empty,
-    /// Dependencies that are provider crates by their name, and registered nothing.
+    /// Dependencies that are provider crates by their name, and did not register a provider.
     #[error("{}", not_linked(.dependencies))]
     NotLinked {
         /// The dependencies, as Cargo.toml names them.
         dependencies: Vec<String>,
     },
-    /// What was given as the manifest of the program is none.
+    /// The text given as the program's manifest is not the Cargo.toml of a package.
     #[error(
         "what the program gives as its manifest is not the Cargo.toml of a package: give \
          `include_str!(\"../Cargo.toml\")`, with the path from the source file to the package's own Cargo.toml"
@@ -48,7 +48,7 @@ pub enum RegistryError {
         /// The crate of the other.
         second: Origin,
     },
-    /// An id, a name or a base URL that has not the form that the rest of the program relies on.
+    /// An id, a name or a base URL without the form that the rest of the program needs.
     #[error("the crate `{crate_name}` registers a provider whose {what}")]
     InvalidDescriptor {
         /// The crate.

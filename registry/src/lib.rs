@@ -15,7 +15,7 @@ pub use crate::entry::Entry;
 pub use crate::error::{Origin, RegistryError};
 pub use crate::manifest::LIBRARIES;
 
-/// The linked providers, by id.
+/// The linked providers, by id, each with the compiled schema of its settings.
 #[derive(Clone)]
 pub struct Registry {
     /// In the order of the ids.

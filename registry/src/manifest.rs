@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::RegistryError;
 
-/// The crates of Bonafide that begin like a provider's and are none.
+/// The crates of Bonafide whose names begin like a provider's, and which are not providers.
 pub const LIBRARIES: [&str; 7] = [
     "bonafide-bench",
     "bonafide-core",
@@ -22,10 +22,10 @@ pub const LIBRARIES: [&str; 7] = [
 /// What the name of a provider crate begins with.
 const PREFIX: &str = "bonafide-";
 
-/// The key under `[package.metadata.bonafide]` that lists further crates that are none.
+/// The key under `[package.metadata.bonafide]` that lists further crates that are not providers.
 pub(crate) const NOT_PROVIDERS: &str = "not-providers";
 
-/// Holds the registrations to the dependencies of the program's package.
+/// Fails for dependencies of the program's package that are provider crates by their name and are not registered.
 ///
 /// Optional dependencies and those of one target are passed over: whether they were built is not in the manifest.
 pub(crate) fn check(manifest: &str, registrations: &[&Registration]) -> Result<(), RegistryError> {

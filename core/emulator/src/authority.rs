@@ -45,9 +45,9 @@ pub enum Certificate {
     Trusted,
     /// It was valid once.
     Expired,
-    /// It is signed by nobody but itself.
+    /// It is signed by itself alone.
     SelfSigned,
-    /// It is for a name that nobody asked for.
+    /// It is for another name than the one that is asked for.
     OtherName,
 }
 
@@ -77,7 +77,7 @@ impl Authority {
         })))
     }
 
-    /// The certificate of the authority, in PEM, for whoever is to trust it.
+    /// The certificate of the authority, in PEM, for an environment that is to trust it.
     pub fn pem(&self) -> &str {
         &self.0.pem
     }

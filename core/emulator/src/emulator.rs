@@ -43,7 +43,7 @@ impl fmt::Debug for Emulator {
 }
 
 impl Emulator {
-    /// Plays every interaction of the provider.
+    /// Replays every interaction of the provider.
     pub async fn start(
         descriptor: &'static Descriptor,
         authority: &Authority,
@@ -53,7 +53,7 @@ impl Emulator {
         Self::of_interactions(descriptor, interactions, authority).await
     }
 
-    /// Plays these interactions alone.
+    /// Replays these interactions alone.
     pub async fn of_interactions(
         descriptor: &'static Descriptor,
         interactions: Vec<Interaction>,
@@ -98,7 +98,7 @@ impl Emulator {
     }
 
     /// Leads the hosts and ports that settings name to this emulator, for providers whose settings do. What no
-    /// interaction is for is led to a port where nobody listens.
+    /// interaction is for is led to a port that refuses connections.
     pub fn route(&self) -> Option<Route> {
         let mail = Arc::clone(self.mail.as_ref()?);
         Some(Arc::new(move |host, port| {
@@ -137,7 +137,7 @@ impl Emulator {
 
     /// Takes the provider down: closes the listeners and every open connection.
     ///
-    /// When it returns, whoever dials is refused. The record stays.
+    /// When it returns, new connections are refused. The record stays.
     pub async fn stop(&mut self) {
         self.down.send_replace(true);
         while self.listeners.join_next().await.is_some() {}

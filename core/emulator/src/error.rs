@@ -9,7 +9,7 @@ use bonafide_core::interaction::InteractionError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmulatorError {
-    /// The interactions of the provider have not the form that they must have.
+    /// The interactions of the provider do not have the form of [`Interaction`](bonafide_core::interaction::Interaction).
     #[error("the provider `{provider}` cannot be emulated: {source}")]
     Interactions {
         /// The provider's name.
@@ -38,7 +38,7 @@ pub enum EmulatorError {
     /// TLS that cannot be set up.
     #[error("TLS for the emulator cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// A base URL that is none.
+    /// The environment refuses a base URL or the certificates.
     #[error("the environment of the sandbox cannot be made: {0}")]
     Environment(#[from] EnvironmentError),
 }

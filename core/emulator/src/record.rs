@@ -67,7 +67,7 @@ pub enum Stage {
     Auth,
 }
 
-/// What an emulator writes down while it plays.
+/// What an emulator records while it replays.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     entries: Mutex<Entries>,

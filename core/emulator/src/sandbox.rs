@@ -21,7 +21,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Plays every interaction of these providers.
+    /// Replays every interaction of these providers.
     pub async fn start(
         descriptors: impl IntoIterator<Item = &'static Descriptor>,
     ) -> Result<Self, EmulatorError> {
@@ -38,7 +38,7 @@ impl Sandbox {
         Self { authority, emulators }
     }
 
-    /// Writes down neither requests nor commands any more, for a run without an end in sight.
+    /// Records neither requests nor commands any more, for a run without an end in sight.
     pub fn without_record(self) -> Self {
         for emulator in &self.emulators {
             emulator.turn_record_off();
@@ -77,7 +77,7 @@ impl Sandbox {
     /// timeout.
     ///
     /// On loopback only `127.0.0.1` may be dialled there, and every host that settings name is led to an emulator, or
-    /// to a port where nobody listens.
+    /// to a port that refuses connections.
     pub fn environment(&self) -> Result<EnvironmentBuilder, EmulatorError> {
         self.environment_with(|_, _| {})
     }
@@ -106,13 +106,14 @@ impl Sandbox {
     }
 }
 
-/// Leads to the emulator that knows the host and port, else to the first that answers for any, else to nobody.
+/// Leads to the emulator that knows the host and port, else to the first that answers for any, else to a port that
+/// refuses connections.
 fn combined(mail: Vec<Arc<MailRoutes>>) -> Route {
     Arc::new(move |host, port| {
         let named = mail.iter().find_map(|routes| routes.named(host, port));
         let address = named.or_else(|| mail.iter().find_map(|routes| routes.otherwise(port)));
         let nobody = || mail.first().map(|routes| routes.nobody());
-        // Nobody can listen on port 0, which is for a sandbox without mail servers.
+        // A server cannot listen on port 0, which is for a sandbox without mail servers.
         address.or_else(nobody).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     })
 }

@@ -39,7 +39,7 @@ pub(crate) struct MailRoutes {
     named: HashMap<(String, u16), SocketAddr>,
     otherwise: Option<Otherwise>,
     nobody: SocketAddr,
-    /// Keeps the port of `nobody` from being given to somebody.
+    /// Keeps the port of `nobody` from being given to another server.
     _reserved: TcpSocket,
 }
 
@@ -50,7 +50,7 @@ struct Otherwise {
 }
 
 impl MailRoutes {
-    /// The server that an interaction plays at this host and port.
+    /// The server of an interaction at this host and port.
     pub(crate) fn named(&self, host: &str, port: u16) -> Option<SocketAddr> {
         self.named.get(&(normal(host), port)).copied()
     }
@@ -61,7 +61,7 @@ impl MailRoutes {
         Some(if port == IMPLICIT_TLS_PORT { otherwise.implicit_tls } else { otherwise.starttls })
     }
 
-    /// An address where nobody listens.
+    /// An address that refuses connections.
     pub(crate) fn nobody(&self) -> SocketAddr {
         self.nobody
     }
@@ -156,7 +156,7 @@ enum End<S> {
 }
 
 impl MailServer {
-    /// A server that plays these interactions; none where the first one says that nobody listens.
+    /// A server that replays these interactions; none where the first one refuses connections.
     fn new(
         interactions: &[&Interaction],
         implicit_tls: bool,

@@ -24,7 +24,7 @@ use crate::egress::resolver::NameResolver;
 /// their emulators. The policy checks the address that it returns like any other.
 pub type Route = Arc<dyn Fn(&str, u16) -> SocketAddr + Send + Sync>;
 
-/// The network that the checks of one process share. Made once; cloning it shares it.
+/// The network that the checks of one process share. The host builds it once; a clone shares it.
 #[derive(Clone)]
 pub struct Environment(Arc<Shared>);
 

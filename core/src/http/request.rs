@@ -48,15 +48,17 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b'%');
 
 impl Context {
-    /// A `GET` of this path under the provider's base URL. Each segment is escaped, so it may hold anything.
+    /// A `GET` of this path under the base URL. Each segment is escaped, so a settings field may be one. An empty last
+    /// segment ends the path with a slash.
     ///
-    /// Like every request it must be one that the descriptor allows.
+    /// A request that the descriptor does not [allow](crate::AllowedRequest) is not sent: it fails with `internal`.
     pub fn get<'p>(&self, path: impl IntoIterator<Item = impl Into<Segment<'p>>>) -> Request<'_> {
         Request::new(self, Method::GET, path)
     }
 
-    /// A `POST` to this path under the provider's base URL. Only for requests that the provider documents as free of
-    /// effects; like every request it must be one that the descriptor allows.
+    /// A `POST` to this path under the base URL, for requests that the provider documents as free of effects.
+    ///
+    /// A request that the descriptor does not [allow](crate::AllowedRequest) is not sent: it fails with `internal`.
     pub fn post<'p>(&self, path: impl IntoIterator<Item = impl Into<Segment<'p>>>) -> Request<'_> {
         Request::new(self, Method::POST, path)
     }
@@ -171,6 +173,14 @@ impl<'a> Request<'a> {
     }
 
     /// Authenticates with an authorization scheme of the provider's own, such as Discord's `Bot`.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # async fn check(context: &Context, bot_token: &ApiKey) -> Result<Response, Failure> {
+    /// let response = context.get(["users", "@me"]).authorization("Bot", bot_token).send().await?;
+    /// # Ok(response)
+    /// # }
+    /// ```
     pub fn authorization(self, scheme: &'static str, credentials: &impl ExposeSecret<str>) -> Self {
         self.secret_value(AUTHORIZATION, &[scheme, " ", credentials.expose_secret()])
     }
@@ -196,6 +206,15 @@ impl<'a> Request<'a> {
     }
 
     /// Sends this `User-Agent` instead of Bonafide's, for providers that document its form.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # async fn check(context: &Context, bot_token: &ApiKey) -> Result<Response, Failure> {
+    /// let request = context.get(["users", "@me"]).authorization("Bot", bot_token);
+    /// let response = request.user_agent("DiscordBot (https://example.com, 1)").send().await?;
+    /// # Ok(response)
+    /// # }
+    /// ```
     pub fn user_agent(self, product: &'static str) -> Self {
         self.change(|parts| {
             let product = HeaderValue::try_from(product)
@@ -205,7 +224,23 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Sends a JSON body. It may hold a secret: give a struct that borrows it, not a `Value` with a copy.
+    /// Sends a JSON body, which is wiped after the last try.
+    ///
+    /// A body with a secret is a struct that borrows it: `json!` would make a copy that is not wiped.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # async fn check(context: &Context, api_key: &ApiKey) -> Result<Response, Failure> {
+    /// #[derive(Serialize)]
+    /// struct Question<'a> {
+    ///     key: &'a str,
+    /// }
+    ///
+    /// let question = Question { key: api_key.expose_secret() };
+    /// let response = context.post(["users", "ping2"]).json(&question).send().await?;
+    /// # Ok(response)
+    /// # }
+    /// ```
     pub fn json(self, body: &impl Serialize) -> Self {
         self.change(|parts| {
             let mut json = WipedBuffer::default();
@@ -216,7 +251,17 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Sends a body of the type `application/x-www-form-urlencoded`. A value may be a secret.
+    /// Sends a body of the type `application/x-www-form-urlencoded`, which is wiped after the last try. A value may be a
+    /// secret.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # async fn check(context: &Context, app_secret: &ApiKey) -> Result<Response, Failure> {
+    /// let form = [("grant_type", "secret"), ("assertion", app_secret.expose_secret())];
+    /// let response = context.post(["token"]).form(&form).send().await?;
+    /// # Ok(response)
+    /// # }
+    /// ```
     pub fn form(self, pairs: &[(&str, &str)]) -> Self {
         self.change(|parts| {
             let mut form = WipedBuffer::default();
@@ -231,7 +276,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Sends a body of another type.
+    /// Sends a body of another type. It is not wiped unless `body` wipes itself when it is dropped.
     pub fn body(self, content_type: &'static str, body: impl AsRef<[u8]> + Send + 'static) -> Self {
         self.change(|parts| {
             parts.set_body(content_type, Bytes::from_owner(body));
@@ -255,10 +300,12 @@ impl<'a> Request<'a> {
     /// Sends the request and reads the response, whatever its status.
     ///
     /// Sends it again, twice at most and while there is time, where that can change the response: after a connection
-    /// that failed or broke off before the response began, a 502, 503 or 504, and a 429 that asks for a short wait.
+    /// that failed at once or broke off before the response began, after a 502, 503 or 504, and after a 429 that asks for a second
+    /// at most. Each of these tries has a connection of its own.
     ///
     /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
-    /// `unexpected_response` when what comes back is not HTTP or too long. Redirects are not followed.
+    /// `unexpected_response` when what comes back is not HTTP, or longer than
+    /// [`max_response_bytes`](Self::max_response_bytes). Redirects are not followed.
     pub async fn send(self) -> Result<Response, Failure> {
         // Boxed, so that the futures of providers stay small however often they ask.
         Box::pin(self.send_with_retries()).await

@@ -38,6 +38,17 @@ impl Response {
     }
 
     /// The value of a header, where it is there and visible ASCII. It may echo what was sent, so it must not be shown.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # fn classify(response: &Response) -> Result<Outcome, Failure> {
+    /// let scopes = response.header("x-oauth-scopes").unwrap_or_default();
+    /// if !scopes.split(',').any(|scope| scope.trim() == "chat:write") {
+    ///     return Err(Failure::insufficient_permission("bot_token"));
+    /// }
+    /// # Ok(Outcome::valid())
+    /// # }
+    /// ```
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -140,6 +151,17 @@ impl Response {
     }
 
     /// The failure where the provider's own word says that it limits us, whatever the status.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # fn classify(response: &Response) -> Failure {
+    /// match response.at::<JsonStr<'_>>("/error").as_deref() {
+    ///     Some("ratelimited") => response.rate_limited(),
+    ///     Some("maintenance") => response.unavailable(),
+    ///     _ => response.inconclusive(),
+    /// }
+    /// # }
+    /// ```
     pub fn rate_limited(&self) -> Failure {
         Failure::provider_rate_limited().with_retry_after(self.retry_after())
     }
@@ -164,6 +186,14 @@ impl Response {
     }
 
     /// How long the provider asks to wait at this pointer of the body, in seconds with or without a fraction.
+    ///
+    /// ```
+    /// # use bonafide_core::prelude::*;
+    /// # fn classify(response: &Response) -> Failure {
+    /// let wait = response.retry_after_at("/parameters/retry_after");
+    /// response.rate_limited().with_retry_after(wait)
+    /// # }
+    /// ```
     pub fn retry_after_at(&self, pointer: &str) -> Option<Duration> {
         self.at(pointer).and_then(retry_after::from_seconds)
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroize as _;
 
 /// A JSON string, borrowed from the document that it stands in unless it is written there with escapes.
 ///
-/// What to ask an answer for that is compared and then forgotten: a list of hundreds costs no allocation but its own.
+/// For texts of a response that are compared and then forgotten: a list of hundreds costs one allocation.
 ///
 /// ```
 /// use bonafide_core::JsonStr;
@@ -19,7 +19,7 @@ use zeroize::Zeroize as _;
 /// # Ok::<_, serde_json::Error>(())
 /// ```
 ///
-/// It may hold what somebody submitted, so it cannot be printed, and is wiped where it is not borrowed.
+/// A provider may echo a secret, so it cannot be printed, and is wiped where it is not borrowed.
 #[derive(Deserialize)]
 pub struct JsonStr<'a>(#[serde(borrow)] Cow<'a, str>);
 

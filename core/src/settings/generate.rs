@@ -12,8 +12,8 @@ use crate::field::EXPECTED;
 /// The annotation of a field that not even saving needs. It is published in `$defs`.
 const OPTIONAL_TO_SAVE: &str = "x-optional-to-save";
 
-/// The keywords that are published, each in its place. Tools that are strict refuse a schema with any that the standard
-/// does not know, so what authors annotate for us is not among them.
+/// The keywords that are published, in this order. Strict tools refuse a schema with a keyword that the standard does not
+/// know, so Bonafide's own annotations are not among them.
 const PUBLISHED: &[&str] = &[
     "$schema",
     "$id",

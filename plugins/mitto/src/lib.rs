@@ -32,7 +32,7 @@ impl Provider for Mitto {
         .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
-        // `test` makes it a dry run; the number is one that nobody can have.
+        // `test` makes it a dry run; the number is one that cannot be assigned.
         let from = settings.sender_name.as_deref().unwrap_or("Bonafide");
         let dry_run = json!({"from": from, "to": "15555550100", "text": "check", "test": true});
         let request = context.post(["sms"]).secret_header("X-Mitto-API-Key", &settings.api_key);
@@ -46,7 +46,7 @@ impl Provider for Mitto {
                 Failure::invalid_settings("sender_name")
                     .with_hint("Use 3 to 11 letters and digits, or 3 to 14 digits.")
             }
-            // What is refused is the number or the sender name of ours, and the key was read before them.
+            // What is refused is the dry run's own number or sender name, and the key was read before them.
             (200..=299 | 400, Some(5..=8)) => return Ok(Outcome::valid()),
             (200..=299 | 400, Some(2..=4)) => Failure::internal("Mitto does not understand the dry run"),
             (200..=299 | 400, Some(1)) => Failure::provider_unavailable(),

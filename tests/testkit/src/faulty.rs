@@ -92,7 +92,7 @@ pub struct HeardCommand {
     pub inside_tls: bool,
 }
 
-/// A TCP server on loopback that plays one script on every connection. Dropping it closes everything.
+/// A TCP server on loopback that runs one script on every connection. Dropping it closes everything.
 #[derive(Debug)]
 pub struct Faulty {
     address: SocketAddr,
@@ -127,7 +127,7 @@ impl Faulty {
         Self::listen(vec![script.into_iter().collect()], None).await
     }
 
-    /// A server that plays the first script on the first connection, the second on the second, and the last on all that
+    /// A server that runs the first script on the first connection, the second on the second, and the last on all that
     /// follow.
     ///
     /// # Panics

@@ -126,7 +126,7 @@ pub(crate) fn address_of(url: &Url) -> Result<SocketAddr, String> {
     addresses.into_iter().next().ok_or_else(|| "the server has no address".to_owned())
 }
 
-/// An address where nobody listens. It is kept, so that no server of another test is given it meanwhile.
+/// An address that refuses connections. It is kept, so that no server of another test is given it meanwhile.
 pub(crate) struct Nobody {
     pub(crate) address: SocketAddr,
     _reserved: TcpSocket,
@@ -184,7 +184,7 @@ pub struct Replayed {
     pub emulator: Emulator,
 }
 
-/// Plays one interaction alone: an emulator that knows no other, and a check of its settings there.
+/// Replays one interaction alone: an emulator that knows no other, and a check of its settings there.
 pub async fn replay(
     validator: &dyn ProviderValidator,
     interaction: &Interaction,

@@ -143,7 +143,7 @@ impl<'a> Held<'a> {
         Ok(Self { validator, interaction, environment, emulator, holding, _others: others })
     }
 
-    /// Plays this on the first connection, holds what would follow, and plays the interaction on all later ones.
+    /// Runs this on the first connection, holds what would follow, and replays the interaction on all later ones.
     async fn at_stage(
         validator: &'static dyn ProviderValidator,
         interaction: &'a Interaction,

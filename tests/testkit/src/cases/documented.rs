@@ -16,7 +16,7 @@ const MADE_UP: [&str; 4] = ["sandbox", "example", "sample", "nobody"];
 /// So is one with as many characters in a row that are the same, or that follow each other.
 const RUN: usize = 4;
 
-/// Judges each interaction by itself.
+/// Checks each interaction by itself.
 fn for_each_interaction(
     validator: &dyn ProviderValidator,
     mut check: impl FnMut(&Interaction, &mut Findings) -> Result<(), String>,
@@ -159,7 +159,7 @@ fn is_made_up(sample: &str) -> bool {
         || (lower.is_ascii() && bytes.windows(RUN).any(is_run))
 }
 
-/// Each step of a dialogue is in the form in which the emulator plays it.
+/// Each step of a dialogue is in the form in which the emulator replays it.
 pub fn each_step_can_be_replayed(validator: &'static dyn ProviderValidator) -> Result<(), String> {
     for_each_interaction(validator, |interaction, findings| {
         check_steps(interaction, validator, findings);

@@ -231,7 +231,8 @@ fn never_asked(interaction: &Interaction, emulator: &Emulator) -> Vec<String> {
     never
 }
 
-/// Each interaction leads to the verdict that it documents, at an emulator that plays all of them: the sandbox.
+/// Each interaction leads to the verdict that it documents, at an emulator that replays all of them, as the
+/// sandbox does.
 pub fn each_interaction_leads_to_its_verdict_among_all(
     validator: &'static dyn ProviderValidator,
 ) -> Result<(), String> {

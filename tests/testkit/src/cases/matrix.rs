@@ -92,7 +92,7 @@ impl Cells {
     }
 }
 
-/// The cases that play one group of faults each: in every cell the verdict is the one of the table, or the provider's
+/// The cases that replay one group of faults each: in every cell the verdict is the one of the table, or the provider's
 /// where it `differs`; no text and no log line holds a secret; nothing is asked that the descriptor does not allow, and a
 /// mail server is told nothing that could send a message.
 macro_rules! cases_of_groups {
@@ -104,7 +104,7 @@ macro_rules! cases_of_groups {
             }
         )*
 
-        /// The case that plays a group.
+        /// The case that replays a group.
         const fn case_of(group: Group) -> &'static str {
             match group {
                 $(Group::$group => stringify!($case),)*

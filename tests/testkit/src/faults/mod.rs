@@ -21,7 +21,7 @@ pub use self::http::http;
 pub(crate) use self::smtp::group as smtp_group;
 pub use self::smtp::smtp;
 
-/// What faults have in common. The kit plays each group as a case of its own.
+/// What faults have in common. The kit replays each group as a case of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Group {
@@ -95,11 +95,11 @@ pub struct Fault {
 /// Who is asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
-    /// A port where nobody listens.
+    /// A port that refuses connections.
     Nobody,
     /// A host name that does not exist.
     NoSuchHost,
-    /// A [`Faulty`](crate::Faulty) server that plays these scripts in turn.
+    /// A [`Faulty`](crate::Faulty) server that runs these scripts in turn.
     Plays(Vec<Vec<ServerAction>>),
 }
 
@@ -247,7 +247,7 @@ impl fmt::Display for Expected {
 pub struct Scene {
     /// The body of the provider's first answer to credentials that work.
     pub(crate) documented: Vec<u8>,
-    /// An emulator that plays that interaction.
+    /// An emulator that replays that interaction.
     pub(crate) emulator: SocketAddr,
     /// A server that nobody may ask.
     pub(crate) elsewhere: Url,
