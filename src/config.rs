@@ -691,7 +691,7 @@ impl<'a> Reader<'a> {
         entry: &Entry,
     ) -> Option<Result<(), String>> {
         let config = self.providers.get_mut(descriptor.name)?;
-        let named_by_settings = descriptor.has_user_supplied_host();
+        let user_supplied_host = descriptor.has_user_supplied_host();
         let limits = self.provider_limits.entry(descriptor.name).or_default();
         match key {
             "timeout" => return Some(entry.duration().map(|timeout| config.timeout = timeout)),
@@ -703,7 +703,7 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        if key == "implicit_tls_ports" && named_by_settings {
+        if key == "implicit_tls_ports" && user_supplied_host {
             let ports = entry.list(port, "port numbers");
             return Some(ports.map(|ports| config.implicit_tls_ports = ports));
         }

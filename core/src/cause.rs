@@ -165,7 +165,7 @@ causes! {
         "The answer is not one that {title} gives, so there is no verdict.";
     Internal "internal" Inconclusive
         "A defect of Bonafide or of a provider crate."
-        "The check of {title} failed for a reason of ours, so there is no verdict.";
+        "The check of {title} failed for a reason that is not the provider's, so there is no verdict.";
 }
 
 codes! {

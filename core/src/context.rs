@@ -82,10 +82,11 @@ impl Context {
     /// ```
     pub fn with_base_url(&self, key: &str) -> Self {
         let base_url = self.descriptor.base_urls().iter().position(|base_url| base_url.key == key);
-        Self { base_url, ..self.clone() }
+        Self { base_url, host: None, ..self.clone() }
     }
 
-    /// The same check, asking the host that this text of the base URL's closed list stands for.
+    /// The same check, asking the host that this text of the base URL's closed list stands for. With several base URLs,
+    /// [`with_base_url`](Self::with_base_url) goes first: each has a list of its own.
     ///
     /// With a text that is not on the [list](BaseUrl::with_hosts), and without a call of this where there is a list, every
     /// request fails with `internal`. The settings field is therefore an enum of the texts on the list.

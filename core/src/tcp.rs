@@ -81,7 +81,7 @@ impl Context {
                 .with_note("the network or the system of this machine refuses connections"));
         }
         Err(Failure::connection_failed(port.name)
-            .with_message("Nobody accepts connections at this host and port.")
+            .with_message("No server accepts connections at this host and port.")
             .with_hint("Check the port; mail servers take submissions on 587 or 465."))
     }
 

@@ -112,8 +112,8 @@ fn duplicate(what: &str, value: &str, first: &Origin, second: &Origin) -> String
     let Origin { crate_name, version } = first;
     if *crate_name != second.crate_name {
         format!(
-            "the crates {first} and {second} both register provider {what} `{value}`: give one of them another in the line \
-             `{what}: \"{value}\"` of its descriptor, or take one of them out of the program"
+            "the crates {first} and {second} both register provider {what} `{value}`: give one of them another in \
+             its `Descriptor::new`, or take one of them out of the program"
         )
     } else if *version != second.version {
         format!(
@@ -124,8 +124,8 @@ fn duplicate(what: &str, value: &str, first: &Origin, second: &Origin) -> String
         )
     } else {
         format!(
-            "the crate {first} registers provider {what} `{value}` twice: give one of its providers another in the line \
-             `{what}: \"{value}\"` of its descriptor, or take one line `register_provider!(…);` away; if it has only one, \
+            "the crate {first} registers provider {what} `{value}` twice: give one of its providers another in \
+             its `Descriptor::new`, or take one line `register_provider!(…);` away; if it has only one, \
              the crate is linked in from two sources, which `cargo tree --duplicates` shows"
         )
     }

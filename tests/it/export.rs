@@ -1,4 +1,4 @@
-//! Traces on their way to a collector, which is played by hand.
+//! Traces on their way to a collector, which the test itself plays.
 
 use bonafide_testkit::Secrets;
 use serde_json::json;

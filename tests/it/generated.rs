@@ -39,7 +39,7 @@ fn option_is_set(name: &str) -> bool {
 fn causes() {
     let mut page = String::from(
         "# Causes\n\n<!-- Made by `just refresh`. -->\n\nWhy a check did not pass, as `errors[].code` says it. A rejection is final \
-         until somebody mends the settings; without a verdict, ask again later.\n\n\
+         until the settings are mended; without a verdict, ask again later.\n\n\
          | code | HTTP | verdict | meaning |\n|---|---|---|---|\n",
     );
     for cause in Cause::ALL {

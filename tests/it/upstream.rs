@@ -1,4 +1,4 @@
-//! A provider that answers when the test lets it: Mitto, played by hand or by a server.
+//! A provider that answers when the test lets it: Mitto, played by the test or by a server.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

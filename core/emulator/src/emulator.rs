@@ -17,16 +17,16 @@ use crate::authority::Authority;
 use crate::error::EmulatorError;
 use crate::http::Api;
 use crate::record::{Record, RecordedRequest, Stage};
-use crate::serve::{Down, serve};
+use crate::serve::{Shutdown, serve};
 use crate::smtp::MailRoutes;
 
-/// One provider, replayed on loopback from its documented interactions. Dropping it takes it down.
+/// One provider, replayed on loopback from its documented interactions. Dropping it takes it shutdown.
 pub struct Emulator {
     descriptor: &'static Descriptor,
     base_urls: Vec<Url>,
     mail: Option<Arc<MailRoutes>>,
     record: Arc<Record>,
-    down: Down,
+    shutdown: Shutdown,
     listeners: JoinSet<()>,
 }
 
@@ -60,20 +60,27 @@ impl Emulator {
         authority: &Authority,
     ) -> Result<Self, EmulatorError> {
         let record = Arc::new(Record::default());
-        let down = watch::Sender::new(false);
+        let shutdown = watch::Sender::new(false);
         let mut listeners = JoinSet::new();
         let mut base_urls = Vec::new();
-        let api = Arc::new(Api::new(descriptor, &interactions, Arc::clone(&record), down.clone())?);
+        let api =
+            Arc::new(Api::new(descriptor, &interactions, Arc::clone(&record), shutdown.clone())?);
         for index in 0..descriptor.base_urls().len() {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             base_urls.push(base_url(listener.local_addr()?, descriptor)?);
             let api = Arc::clone(&api);
             let serve_connection = move |stream| Arc::clone(&api).serve_connection(index, stream);
-            listeners.spawn(serve(listener, Arc::clone(&record), down.clone(), serve_connection));
+            listeners.spawn(serve(
+                listener,
+                Arc::clone(&record),
+                shutdown.clone(),
+                serve_connection,
+            ));
         }
         let mail = if descriptor.has_user_supplied_host() {
             let routes =
-                MailRoutes::start(&interactions, authority, &record, &down, &mut listeners).await?;
+                MailRoutes::start(&interactions, authority, &record, &shutdown, &mut listeners)
+                    .await?;
             Some(Arc::new(routes))
         } else {
             None
@@ -84,7 +91,7 @@ impl Emulator {
             listeners = listeners.len(),
             "the emulator is up"
         );
-        Ok(Self { descriptor, base_urls, mail, record, down, listeners })
+        Ok(Self { descriptor, base_urls, mail, record, shutdown, listeners })
     }
 
     /// The provider that is replayed.
@@ -102,7 +109,7 @@ impl Emulator {
     pub fn route(&self) -> Option<Route> {
         let mail = Arc::clone(self.mail.as_ref()?);
         Some(Arc::new(move |host, port| {
-            mail.named(host, port).or_else(|| mail.otherwise(port)).unwrap_or(mail.nobody())
+            mail.named(host, port).or_else(|| mail.fallback(port)).unwrap_or(mail.closed_port())
         }))
     }
 
@@ -135,17 +142,17 @@ impl Emulator {
         self.record.lock().connections
     }
 
-    /// Takes the provider down: closes the listeners and every open connection.
+    /// Takes the provider shutdown: closes the listeners and every open connection.
     ///
     /// When it returns, new connections are refused. The record stays.
     pub async fn stop(&mut self) {
-        self.down.send_replace(true);
+        self.shutdown.send_replace(true);
         while self.listeners.join_next().await.is_some() {}
     }
 }
 
 fn base_url(address: SocketAddr, descriptor: &'static Descriptor) -> Result<Url, EmulatorError> {
-    Url::parse(&format!("http://{address}")).map_err(|error| EmulatorError::Unplayable {
+    Url::parse(&format!("http://{address}")).map_err(|error| EmulatorError::InvalidInteraction {
         provider: descriptor.name,
         interaction: "all".to_owned(),
         reason: error.to_string(),

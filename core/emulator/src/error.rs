@@ -21,7 +21,7 @@ pub enum EmulatorError {
     #[error(
         "the interaction `{interaction}` of provider `{provider}` cannot be replayed: {reason}"
     )]
-    Unplayable {
+    InvalidInteraction {
         /// The provider's name.
         provider: &'static str,
         /// The interaction's name.

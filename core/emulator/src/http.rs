@@ -24,12 +24,12 @@ use url::form_urlencoded;
 
 use crate::EmulatorError;
 use crate::record::{AnsweredBy, Record, RecordedRequest};
-use crate::serve::Down;
+use crate::serve::Shutdown;
 use crate::template::{fill, fill_value, holds, text_of};
 
 /// The longest body that is read.
 const BODY_LIMIT: usize = 1024 * 1024;
-/// What takes the emulator down.
+/// What takes the emulator shutdown.
 const STOP: &str = "/__sandbox__/stop";
 
 /// The HTTP interactions of a provider, in the order in which they are tried.
@@ -37,7 +37,7 @@ pub(crate) struct Api {
     base_urls: Vec<&'static str>,
     steps: Vec<Prepared>,
     record: Arc<Record>,
-    down: Down,
+    shutdown: Shutdown,
 }
 
 /// A step with the settings of its interaction filled in.
@@ -108,24 +108,24 @@ impl Api {
         descriptor: &'static Descriptor,
         interactions: &[Interaction],
         record: Arc<Record>,
-        down: Down,
+        shutdown: Shutdown,
     ) -> Result<Self, EmulatorError> {
         let base_urls: Vec<&'static str> =
             descriptor.base_urls().iter().map(|base_url| base_url.key).collect();
         let mut steps = Vec::new();
-        let (otherwise, named): (Vec<_>, Vec<_>) =
+        let (fallback, named): (Vec<_>, Vec<_>) =
             interactions.iter().partition(|interaction| interaction.fallback);
-        for interaction in named.into_iter().chain(otherwise) {
+        for interaction in named.into_iter().chain(fallback) {
             for (index, step) in interaction.steps.iter().enumerate() {
                 let prepared = Prepared::new(interaction, index, step, &base_urls);
-                steps.push(prepared.map_err(|reason| EmulatorError::Unplayable {
+                steps.push(prepared.map_err(|reason| EmulatorError::InvalidInteraction {
                     provider: descriptor.name,
                     interaction: interaction.name.clone(),
                     reason: format!("in step {}, {reason}", index + 1),
                 })?);
             }
         }
-        Ok(Self { base_urls, steps, record, down })
+        Ok(Self { base_urls, steps, record, shutdown })
     }
 
     /// Serves one connection to a base URL.
@@ -137,7 +137,7 @@ impl Api {
             tracing::debug!(%error, "a connection to the emulator broke off");
         }
         if told_to_stop.load(Ordering::Relaxed) {
-            self.down.send_replace(true);
+            self.shutdown.send_replace(true);
         }
     }
 
@@ -174,7 +174,7 @@ impl Api {
             header_names: parts.headers.keys().map(|name| name.as_str().to_owned()).collect(),
             body_length: body.len(),
             answered_by: None,
-            missed_by: None,
+            closest_mismatch: None,
         };
         let incoming = IncomingRequest::new(parts, &query, body);
         let mut nearest: Option<(Difference, &Prepared)> = None;
@@ -197,7 +197,7 @@ impl Api {
                 Some(AnsweredBy { interaction: step.interaction.clone(), step: step.step });
             step.response.clone().map(Full::new)
         } else {
-            let missed_by = match nearest {
+            let closest_mismatch = match nearest {
                 Some((difference, step)) => format!(
                     "the nearest is step {} of `{}`, whose {} is another",
                     step.step + 1,
@@ -207,8 +207,8 @@ impl Api {
                 None => format!("no step is for `{key}`"),
             };
             // The path and the query may hold a secret.
-            tracing::debug!(method = %parts.method, base_url = key, "no interaction matches: {missed_by}");
-            recorded.missed_by = Some(missed_by);
+            tracing::debug!(method = %parts.method, base_url = key, "no interaction matches: {closest_mismatch}");
+            recorded.closest_mismatch = Some(closest_mismatch);
             bare(StatusCode::NOT_FOUND)
         };
         self.record.add_request(recorded);

@@ -24,7 +24,7 @@ pub struct RecordedRequest {
     /// The step that gave the answer.
     pub answered_by: Option<AnsweredBy>,
     /// Where no step gave one: the nearest step, and what differed.
-    pub missed_by: Option<String>,
+    pub closest_mismatch: Option<String>,
 }
 
 impl fmt::Debug for RecordedRequest {
@@ -38,7 +38,7 @@ impl fmt::Debug for RecordedRequest {
             .field("header_names", &self.header_names)
             .field("body_length", &self.body_length)
             .field("answered_by", &self.answered_by)
-            .field("missed_by", &self.missed_by)
+            .field("closest_mismatch", &self.closest_mismatch)
             .finish_non_exhaustive()
     }
 }

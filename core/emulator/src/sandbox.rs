@@ -111,9 +111,9 @@ impl Sandbox {
 fn combined(mail: Vec<Arc<MailRoutes>>) -> Route {
     Arc::new(move |host, port| {
         let named = mail.iter().find_map(|routes| routes.named(host, port));
-        let address = named.or_else(|| mail.iter().find_map(|routes| routes.otherwise(port)));
-        let nobody = || mail.first().map(|routes| routes.nobody());
+        let address = named.or_else(|| mail.iter().find_map(|routes| routes.fallback(port)));
+        let closed_port = || mail.first().map(|routes| routes.closed_port());
         // A server cannot listen on port 0, which is for a sandbox without mail servers.
-        address.or_else(nobody).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        address.or_else(closed_port).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     })
 }

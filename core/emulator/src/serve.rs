@@ -9,23 +9,23 @@ use tokio::task::JoinSet;
 
 use crate::record::Record;
 
-/// Told `true`, once, when the emulator is to be down.
-pub(crate) type Down = watch::Sender<bool>;
+/// Told `true`, once, when the emulator is to be shutdown.
+pub(crate) type Shutdown = watch::Sender<bool>;
 
-/// Serves every connection until the emulator is down, then closes the listener and every connection.
+/// Serves every connection until the emulator is shutdown, then closes the listener and every connection.
 pub(crate) async fn serve<C, F>(
     listener: TcpListener,
     record: Arc<Record>,
-    down: Down,
+    shutdown: Shutdown,
     serve_connection: C,
 ) where
     C: Fn(TcpStream) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut told = down.subscribe();
+    let mut told = shutdown.subscribe();
     let stop = async move {
         // An error means that the emulator is gone, which is as good as being told.
-        drop(told.wait_for(|down| *down).await);
+        drop(told.wait_for(|shutdown| *shutdown).await);
     };
     tokio::pin!(stop);
     let mut connections = JoinSet::new();

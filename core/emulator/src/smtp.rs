@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::authority::Authority;
 use crate::error::EmulatorError;
 use crate::record::{Record, Stage};
-use crate::serve::{Down, serve};
+use crate::serve::{Shutdown, serve};
 use crate::template::text_of;
 
 /// The longest command line that is read.
@@ -37,14 +37,14 @@ const REFUSED: &str = "535 5.7.8 Authentication credentials invalid";
 #[derive(Debug)]
 pub(crate) struct MailRoutes {
     named: HashMap<(String, u16), SocketAddr>,
-    otherwise: Option<Otherwise>,
-    nobody: SocketAddr,
-    /// Keeps the port of `nobody` from being given to another server.
+    fallback: Option<Fallback>,
+    closed_port: SocketAddr,
+    /// Keeps the port of `closed_port` from being given to another server.
     _reserved: TcpSocket,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Otherwise {
+struct Fallback {
     starttls: SocketAddr,
     implicit_tls: SocketAddr,
 }
@@ -56,14 +56,14 @@ impl MailRoutes {
     }
 
     /// The server at every other host and port, if there is one.
-    pub(crate) fn otherwise(&self, port: u16) -> Option<SocketAddr> {
-        let otherwise = self.otherwise?;
-        Some(if port == IMPLICIT_TLS_PORT { otherwise.implicit_tls } else { otherwise.starttls })
+    pub(crate) fn fallback(&self, port: u16) -> Option<SocketAddr> {
+        let fallback = self.fallback?;
+        Some(if port == IMPLICIT_TLS_PORT { fallback.implicit_tls } else { fallback.starttls })
     }
 
     /// An address that refuses connections.
-    pub(crate) fn nobody(&self) -> SocketAddr {
-        self.nobody
+    pub(crate) fn closed_port(&self) -> SocketAddr {
+        self.closed_port
     }
 
     /// Starts a server for each host and port that the interactions name.
@@ -71,12 +71,12 @@ impl MailRoutes {
         interactions: &[Interaction],
         authority: &Authority,
         record: &Arc<Record>,
-        down: &Down,
+        shutdown: &Shutdown,
         listeners: &mut JoinSet<()>,
     ) -> Result<Self, EmulatorError> {
         let reserved = TcpSocket::new_v4()?;
         reserved.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let nobody = reserved.local_addr()?;
+        let closed_port = reserved.local_addr()?;
 
         let mut destinations: Vec<((String, u16), Vec<&Interaction>)> = Vec::new();
         let mut anywhere = Vec::new();
@@ -92,21 +92,25 @@ impl MailRoutes {
             }
         }
 
-        let mut start = async |addresses: &[String],
-                               implicit_tls,
-                               interactions: &[&Interaction]| {
-            let Some(server) =
-                MailServer::new(interactions, implicit_tls, authority, addresses, record)?
-            else {
-                return Ok::<_, EmulatorError>(nobody);
+        let mut start =
+            async |addresses: &[String], implicit_tls, interactions: &[&Interaction]| {
+                let Some(server) =
+                    MailServer::new(interactions, implicit_tls, authority, addresses, record)?
+                else {
+                    return Ok::<_, EmulatorError>(closed_port);
+                };
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+                let address = listener.local_addr()?;
+                let server = Arc::new(server);
+                let serve_connection = move |stream| Arc::clone(&server).serve_connection(stream);
+                listeners.spawn(serve(
+                    listener,
+                    Arc::clone(record),
+                    shutdown.clone(),
+                    serve_connection,
+                ));
+                Ok(address)
             };
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            let address = listener.local_addr()?;
-            let server = Arc::new(server);
-            let serve_connection = move |stream| Arc::clone(&server).serve_connection(stream);
-            listeners.spawn(serve(listener, Arc::clone(record), down.clone(), serve_connection));
-            Ok(address)
-        };
         let mut named = HashMap::new();
         for ((host, port), interactions) in destinations {
             let addresses: Vec<String> =
@@ -114,15 +118,15 @@ impl MailRoutes {
             let address = start(&addresses, port == IMPLICIT_TLS_PORT, &interactions).await?;
             named.insert((host, port), address);
         }
-        let otherwise = if anywhere.is_empty() {
+        let fallback = if anywhere.is_empty() {
             None
         } else {
-            Some(Otherwise {
+            Some(Fallback {
                 starttls: start(&[], false, &anywhere).await?,
                 implicit_tls: start(&[], true, &anywhere).await?,
             })
         };
-        Ok(Self { named, otherwise, nobody, _reserved: reserved })
+        Ok(Self { named, fallback, closed_port, _reserved: reserved })
     }
 }
 
@@ -209,7 +213,7 @@ impl MailServer {
     }
 
     /// The reply to a user and a password.
-    fn judge(&self, user: &str, password: &str) -> &str {
+    fn authenticate(&self, user: &str, password: &str) -> &str {
         self.replies
             .iter()
             .find(|(credentials, _)| {
@@ -279,7 +283,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         self.close().await
     }
 
-    /// Writes a verb down. A line that begins with none may hold anything, a secret too.
+    /// Writes a verb shutdown. A line that begins with none may hold anything, a secret too.
     fn note(&self, verb: &str) {
         let known = [
             "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "NOOP", "RSET",
@@ -320,7 +324,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         match credentials {
             Some((user, password)) => {
                 let server = self.server;
-                let reply = server.judge(&user, &password);
+                let reply = server.authenticate(&user, &password);
                 let goes_on = self.say_at(Stage::Auth, reply).await?;
                 if reply.starts_with("334") { self.challenge(reply).await } else { Ok(goes_on) }
             }

@@ -13,7 +13,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a request. Less than any NAT forgets it in, and so short that a host which falls
 /// silent on its open connections is asked over new ones soon.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long sent bytes may stay unacknowledged before the kernel gives the connection up.
+/// How long sent bytes may stay unacknowledged before the kernel gives the connection up, where it can be told.
+#[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The clients of one environment, by what a request needs.
@@ -53,7 +54,7 @@ fn client(
     guard: &Arc<GuardedResolver>,
     max_idle: usize,
 ) -> reqwest::Result<Client> {
-    Client::builder()
+    let client = Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .dns_resolver(Arc::clone(guard))
         .https_only(!guard.is_plain)
@@ -64,7 +65,8 @@ fn client(
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(max_idle)
-        .tcp_user_timeout(TCP_USER_TIMEOUT)
-        .build()
+        .pool_max_idle_per_host(max_idle);
+    #[cfg(target_os = "linux")]
+    let client = client.tcp_user_timeout(TCP_USER_TIMEOUT);
+    client.build()
 }

@@ -73,6 +73,10 @@ impl EnvironmentBuilder {
     pub fn build(self) -> Result<Environment, EnvironmentError> {
         let mut providers = HashMap::new();
         for (descriptor, config) in self.providers {
+            if config.base_urls.len() != descriptor.base_urls().len() {
+                let reason = "there must be one for each base URL of the descriptor";
+                return Err(EnvironmentError::base_url(descriptor, "base_url", reason));
+            }
             for (base_url, configured) in descriptor.base_urls().iter().zip(&config.base_urls) {
                 for url in configured.urls() {
                     base_url::check(&self.policy, url).map_err(|reason| {

@@ -276,10 +276,12 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// Sends a body of another type. It is not wiped unless `body` wipes itself when it is dropped.
-    pub fn body(self, content_type: &'static str, body: impl AsRef<[u8]> + Send + 'static) -> Self {
+    /// Sends a copy of this body, of another type. It may hold a secret.
+    pub fn body(self, content_type: &'static str, body: &[u8]) -> Self {
         self.change(|parts| {
-            parts.set_body(content_type, Bytes::from_owner(body));
+            let mut copy = WipedBuffer::with_capacity(body.len());
+            copy.push(body);
+            parts.set_body(content_type, copy.into_bytes());
             Ok(())
         })
     }

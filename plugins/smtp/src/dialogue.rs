@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         }
         if !self.stream.buffer().is_empty() {
             return Err(Failure::connection_failed(PORT)
-                .with_message("The server, or somebody in between, sent text in clear where encryption had to begin.")
+                .with_message("The server, or a machine in between, sent text in clear where encryption had to begin.")
                 .with_note("possible STARTTLS injection"));
         }
         Ok(self.stream.into_inner())

@@ -127,12 +127,12 @@ pub(crate) fn address_of(url: &Url) -> Result<SocketAddr, String> {
 }
 
 /// An address that refuses connections. It is kept, so that no server of another test is given it meanwhile.
-pub(crate) struct Nobody {
+pub(crate) struct ClosedPort {
     pub(crate) address: SocketAddr,
     _reserved: TcpSocket,
 }
 
-impl Nobody {
+impl ClosedPort {
     /// Must be called inside of a runtime.
     pub(crate) fn new() -> Result<Self, String> {
         let error = |error: std::io::Error| error.to_string();

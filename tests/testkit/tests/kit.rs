@@ -377,7 +377,7 @@ fn later_requests() {
 }
 
 #[test]
-fn rubber_stamps() {
+fn false_positives() {
     assert_eq!(no_pass_is_a_false_positive(&Careless), Ok(()));
     fails(
         no_pass_is_a_false_positive(&Stamping),

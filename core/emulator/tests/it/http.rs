@@ -63,7 +63,7 @@ async fn the_first_step_that_matches_answers_and_otherwise_comes_last() {
     assert_eq!(requests[1].answered_by, answered_by("valid", 1));
     assert_eq!(requests[2].answered_by, answered_by("otherwise", 0));
     assert_eq!(
-        requests[3].missed_by.as_deref(),
+        requests[3].closest_mismatch.as_deref(),
         Some("the nearest is step 1 of `valid`, whose path is another")
     );
 }
@@ -94,7 +94,7 @@ async fn schemes_secret_segments_and_forms_are_compared() {
         (format!("{path}\nauthorization: Bot 1:a/b"), "assertion=c+d%26e", "form"),
     ] {
         assert!(ask(base, &head, body).await.starts_with("HTTP/1.1 404"), "{head}");
-        let missed = emulator.requests().pop().unwrap().missed_by.unwrap();
+        let missed = emulator.requests().pop().unwrap().closest_mismatch.unwrap();
         assert!(missed.ends_with(&format!("whose {differs} is another")), "{head}: {missed}");
     }
 }
@@ -119,8 +119,8 @@ async fn paths_credentials_headers_and_bodies_are_compared() {
         (head.clone(), "not JSON", "body"),
     ] {
         assert!(ask(base, &head, body).await.starts_with("HTTP/1.1 404"), "{difference}");
-        let missed_by = emulator.requests().pop().unwrap().missed_by.unwrap();
-        assert!(missed_by.contains(difference), "{difference}: {missed_by}");
+        let closest_mismatch = emulator.requests().pop().unwrap().closest_mismatch.unwrap();
+        assert!(closest_mismatch.contains(difference), "{difference}: {closest_mismatch}");
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::compare::{compare, describe};
 use super::isolated::IsolatedReplay;
-use super::named_by_settings::host_field_of;
+use super::user_supplied_host::host_field_of;
 use super::{Findings, GRACE};
 use crate::faults::{Fault, Group, Peer, smtp_group};
 use crate::replay::{IMPATIENCE, PATIENCE, Way, address_of, block_on, check, is_built_in};
@@ -75,7 +75,7 @@ fn stages(interaction: &Interaction) -> Vec<(Place, String)> {
     }
     let inside_tls = interaction.settings.get("port").and_then(Value::as_str) == Some("465");
     let place = |fault: Fault| {
-        let Peer::Plays(scripts) = &fault.peer else { return None };
+        let Peer::Scripted(scripts) = &fault.peer else { return None };
         let (silence, before) = scripts.first()?.split_last()?;
         let stops = *silence == ServerAction::Hang && fault.tls == inside_tls;
         stops.then(|| (Place::Stage(before.to_vec()), format!("where the server {}", fault.what)))

@@ -28,7 +28,7 @@ pub(super) fn compare(
         .requests()
         .into_iter()
         .filter_map(|request| {
-            Some(format!("a {} found no answer: {}", request.method, request.missed_by?))
+            Some(format!("a {} found no answer: {}", request.method, request.closest_mismatch?))
         })
         .collect();
     let missed = if missed.is_empty() { String::new() } else { format!("; {}", missed.join("; ")) };

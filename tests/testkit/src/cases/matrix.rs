@@ -13,12 +13,12 @@ use url::Url;
 
 use super::compare::describe;
 use super::isolated::{absent_from_logs, check_commands, check_requests, check_texts};
-use super::named_by_settings::{begins_in_clear, host_field_of};
+use super::user_supplied_host::{begins_in_clear, host_field_of};
 use super::{Findings, GRACE};
 use crate::faults::{self, Expected, Fault, Group, Peer, Scene};
 use crate::faulty::answer;
 use crate::replay::{
-    Nobody, Way, address_of, block_on, check, first_valid, interactions, is_built_in,
+    ClosedPort, Way, address_of, block_on, check, first_valid, interactions, is_built_in,
 };
 use crate::{Faulty, Logs, ProviderUnderTest, Secrets, ServerAction};
 
@@ -317,11 +317,11 @@ async fn go_wrong_at(stage: &Stage, interaction: &Interaction, step: usize) -> R
         .iter()
         .filter(|fault| !fault.tls && !fault.expected.is_pass())
         .filter_map(|fault| match &fault.peer {
-            Peer::Plays(scripts) => {
-                let peer = Peer::Plays([before.as_slice(), scripts.as_slice()].concat());
+            Peer::Scripted(scripts) => {
+                let peer = Peer::Scripted([before.as_slice(), scripts.as_slice()].concat());
                 Some(Fault { peer, ..fault.clone() })
             }
-            Peer::Nobody | Peer::NoSuchHost => None,
+            Peer::ClosedPort | Peer::NoSuchHost => None,
         })
         .collect();
     let mut findings = Findings::default();
@@ -377,7 +377,7 @@ struct Stage {
     faults: Vec<Fault>,
     authority: Authority,
     emulator: Emulator,
-    nobody: Nobody,
+    closed_port: ClosedPort,
     /// The place of the base URL that the first request goes to.
     asked_first: usize,
     /// Whether all requests go to one base URL.
@@ -408,8 +408,9 @@ impl Stage {
         let asked_first = places.first().copied().unwrap_or(0);
         let asks_one_host = places.iter().all(|place| *place == asked_first);
         let address = emulator.base_urls().get(asked_first).map(address_of).transpose()?;
-        let nobody = Nobody::new()?;
-        let scene = Scene { documented, emulator: address.unwrap_or(nobody.address), elsewhere };
+        let closed_port = ClosedPort::new()?;
+        let scene =
+            Scene { documented, emulator: address.unwrap_or(closed_port.address), elsewhere };
         let faults = faults_of(validator, host_field, &scene, groups);
         Ok(Self {
             validator,
@@ -418,7 +419,7 @@ impl Stage {
             faults,
             authority,
             emulator,
-            nobody,
+            closed_port,
             asked_first,
             asks_one_host,
         })
@@ -441,20 +442,20 @@ impl<'a> Cell<'a> {
         answers_every_host: bool,
     ) -> Result<Self, String> {
         let server = match &fault.peer {
-            Peer::Plays(scripts) => {
+            Peer::Scripted(scripts) => {
                 Some(Faulty::trusted_by(&stage.authority, scripts.clone()).await)
             }
-            Peer::Nobody | Peer::NoSuchHost => None,
+            Peer::ClosedPort | Peer::NoSuchHost => None,
         };
-        let address = server.as_ref().map_or(stage.nobody.address, Faulty::address);
+        let address = server.as_ref().map_or(stage.closed_port.address, Faulty::address);
         let scheme = if fault.tls { "https" } else { "http" };
         let url = match &fault.peer {
             Peer::NoSuchHost => format!("{scheme}://{NO_SUCH_HOST}"),
-            Peer::Nobody | Peer::Plays(_) => format!("{scheme}://{address}"),
+            Peer::ClosedPort | Peer::Scripted(_) => format!("{scheme}://{address}"),
         };
         let url = Url::parse(&url).map_err(|error| error.to_string())?;
         let mut base_urls = vec![url; stage.validator.descriptor().base_urls().len()];
-        let is_over = matches!(&fault.peer, Peer::Plays(scripts) if scripts.len() > 1)
+        let is_over = matches!(&fault.peer, Peer::Scripted(scripts) if scripts.len() > 1)
             || fault.expected.is_pass();
         if is_over && !answers_every_host {
             // After its turn the provider is as it should be, and so are its other hosts.

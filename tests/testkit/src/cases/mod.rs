@@ -10,10 +10,10 @@ mod identity;
 mod isolated;
 mod local;
 mod matrix;
-mod named_by_settings;
 mod policy;
 mod retries;
 mod schema;
+mod user_supplied_host;
 
 use std::time::Duration;
 
@@ -52,10 +52,6 @@ pub use self::matrix::{
     an_error_of_the_server_is_no_rejection, another_protocol_is_no_verdict,
     foreign_json_is_no_verdict, the_verdict_matrix_holds, what_is_unusual_is_no_fault,
 };
-pub use self::named_by_settings::{
-    credentials_are_not_sent_in_clear, settings_cannot_name_our_own_network,
-    what_is_said_before_tls_does_not_count,
-};
 pub use self::policy::what_the_policy_forbids_is_not_dialled;
 pub use self::retries::{
     a_rejection_is_final, an_outage_of_a_moment_does_not_stand_in_the_way,
@@ -65,6 +61,10 @@ pub use self::schema::{
     each_example_is_valid, each_field_is_a_string, each_field_is_described, each_field_is_titled,
     each_secret_is_marked, the_schema_holds_no_reference, the_schema_is_closed,
     the_schema_is_one_of_draft_2020_12, the_schema_is_the_one_in_the_snapshot,
+};
+pub use self::user_supplied_host::{
+    credentials_are_not_sent_in_clear, settings_cannot_name_our_own_network,
+    what_is_said_before_tls_does_not_count,
 };
 
 pub(crate) use self::isolated::Isolated;

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Findings;
 use super::compare::describe;
-use super::named_by_settings::host_field_of;
+use super::user_supplied_host::host_field_of;
 use crate::Faulty;
 use crate::replay::{PATIENCE, block_on, check, is_built_in, valid_settings};
 

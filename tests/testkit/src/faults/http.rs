@@ -55,7 +55,7 @@ fn scripted(
     expected: &str,
     script: impl IntoIterator<Item = ServerAction>,
 ) -> Fault {
-    Fault::new(name, what, expected, Peer::Plays(vec![script.into_iter().collect()]))
+    Fault::new(name, what, expected, Peer::Scripted(vec![script.into_iter().collect()]))
 }
 
 /// Reads the request and gives this answer.
@@ -81,7 +81,7 @@ fn goes_on(
 ) -> Fault {
     let mut first: Vec<ServerAction> = before.into_iter().collect();
     first.push(ServerAction::Say(answer(200, headers, &scene.documented)));
-    let peer = Peer::Plays(vec![first, vec![ServerAction::Forward(scene.emulator)]]);
+    let peer = Peer::Scripted(vec![first, vec![ServerAction::Forward(scene.emulator)]]);
     Fault::new(name, what, VALID, peer)
 }
 
@@ -89,7 +89,7 @@ fn connections() -> Vec<Fault> {
     let half_head = "HTTP/1.1 200 OK\r\ncontent-ty";
     let half_body = format!("{HEAD}content-length: 50\r\n\r\n{{");
     vec![
-        Fault::new("refused", "does not listen", UNAVAILABLE, Peer::Nobody),
+        Fault::new("refused", "does not listen", UNAVAILABLE, Peer::ClosedPort),
         Fault::new("no_such_host", "has a name that does not exist", UNAVAILABLE, Peer::NoSuchHost)
             .inside_tls(),
         scripted("closed_at_once", "closes without reading", UNAVAILABLE, []),
@@ -151,7 +151,7 @@ fn tls(scene: &Scene) -> Vec<Fault> {
             "tls_as_it_should_be",
             "answers as documented, with a certificate that is trusted",
             VALID,
-            Peer::Plays(vec![vec![
+            Peer::Scripted(vec![vec![
                 ServerAction::Tls(Certificate::Trusted),
                 ServerAction::Forward(scene.emulator),
             ]]),

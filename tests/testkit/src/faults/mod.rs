@@ -96,11 +96,11 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     /// A port that refuses connections.
-    Nobody,
+    ClosedPort,
     /// A host name that does not exist.
     NoSuchHost,
     /// A [`Faulty`](crate::Faulty) server that runs these scripts in turn.
-    Plays(Vec<Vec<ServerAction>>),
+    Scripted(Vec<Vec<ServerAction>>),
 }
 
 impl Fault {

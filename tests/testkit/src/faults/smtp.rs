@@ -102,7 +102,7 @@ fn scripted(
     expected: &str,
     script: impl IntoIterator<Item = ServerAction>,
 ) -> Fault {
-    Fault::new(name, what, expected, Peer::Plays(vec![script.into_iter().collect()]))
+    Fault::new(name, what, expected, Peer::Scripted(vec![script.into_iter().collect()]))
 }
 
 /// All goes well up to here, and then this happens.
@@ -122,7 +122,7 @@ fn forever(text: &str) -> ServerAction {
 
 fn before_the_greeting() -> Vec<Fault> {
     vec![
-        Fault::new("refused", "does not listen", FAILED_AT_PORT, Peer::Nobody),
+        Fault::new("refused", "does not listen", FAILED_AT_PORT, Peer::ClosedPort),
         Fault::new(
             "no_such_host",
             "has a name that does not exist",
