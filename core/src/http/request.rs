@@ -294,9 +294,13 @@ impl<'a> Request<'a> {
         })
     }
 
-    fn change(self, change: impl FnOnce(&mut Parts<'a>) -> Result<(), Failure>) -> Self {
-        let parts = self.parts.and_then(|mut parts| change(&mut parts).map(|()| parts));
-        Self { parts, ..self }
+    fn change(mut self, change: impl FnOnce(&mut Parts<'a>) -> Result<(), Failure>) -> Self {
+        if let Ok(parts) = &mut self.parts
+            && let Err(failure) = change(parts)
+        {
+            self.parts = Err(failure);
+        }
+        self
     }
 
     /// Sends the request and reads the response, whatever its status.
