@@ -8,7 +8,6 @@ pub(crate) mod openapi;
 mod rate_limit;
 pub(crate) mod server;
 mod trace;
-mod traceparent;
 mod validate;
 
 use std::sync::{Arc, OnceLock};
@@ -31,8 +30,6 @@ use self::error::ApiError;
 pub(crate) use self::error::{TITLES, whole_seconds};
 use self::metrics::Metrics;
 use self::rate_limit::RateLimiter;
-#[cfg(feature = "opentelemetry")]
-pub(crate) use self::traceparent::TraceParent;
 use crate::StartError;
 use crate::check::Checks;
 use crate::config::{Account, Config};

@@ -14,8 +14,9 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::api::Api;
 use crate::api::error::ApiError;
-use crate::api::{Api, traceparent};
+use crate::telemetry::traceparent;
 
 const X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const X_BONAFIDE_SANDBOX: HeaderName = HeaderName::from_static("x-bonafide-sandbox");

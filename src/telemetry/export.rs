@@ -21,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
 use super::CHECK;
-use crate::api::TraceParent;
+use super::traceparent::TraceParent;
 use crate::check::Report;
 
 /// Where traces go: one of these must be set, or nothing is exported.

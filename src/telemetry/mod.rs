@@ -4,6 +4,7 @@
 pub(crate) mod export;
 mod line;
 mod queue;
+pub(crate) mod traceparent;
 
 use std::env;
 use std::io::{self, IsTerminal as _};
