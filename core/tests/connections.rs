@@ -16,7 +16,7 @@ use bonafide_core::{
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -44,7 +44,10 @@ const BPF_RETURN: u16 = 0x06;
 
 static DESCRIPTOR: Descriptor = Descriptor::new("1", "example", ProviderType::Email, "Example")
     .with_base_urls(&[BaseUrl::main("https://provider.example")])
-    .with_requests(&[AllowedRequest::get("/status", "it is the test's own host")]);
+    .with_requests(&[
+        AllowedRequest::get("/status", "it is the test's own host"),
+        AllowedRequest::post("/status", "it is the test's own host"),
+    ]);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaks {
@@ -209,6 +212,8 @@ where
     let number = shared.handshakes.lock().unwrap().len() - 1;
     let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
+        let needs_length = request.method() == Method::POST
+            && !request.headers().contains_key(header::CONTENT_LENGTH);
         let credentials = request.headers().get_all(header::AUTHORIZATION).iter().count();
         async move {
             shared.heard.add_permits(1);
@@ -219,6 +224,9 @@ where
             let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
             if credentials > 1 {
                 *response.status_mut() = StatusCode::BAD_REQUEST;
+            }
+            if needs_length {
+                *response.status_mut() = StatusCode::LENGTH_REQUIRED;
             }
             if shared.closes {
                 response.headers_mut().insert(header::CONNECTION, "close".parse().unwrap());
@@ -264,6 +272,13 @@ async fn of_a_header_that_is_given_twice_the_last_is_sent() {
     let (first, last) = (SecretString::from("first"), SecretString::from("last"));
     let answer =
         context.get(["status"]).bearer_auth(&first).bearer_auth(&last).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK.as_u16());
+}
+
+#[tokio::test]
+async fn a_post_without_a_body_says_its_length() {
+    let host = Host::start(Speaks::Http, false).await;
+    let answer = host.context().post(["status"]).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK.as_u16());
 }
 

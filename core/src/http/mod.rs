@@ -5,6 +5,8 @@ mod request;
 mod response;
 mod retry;
 mod retry_after;
+mod send;
+mod url;
 
 pub use self::request::Request;
 pub use self::response::Response;

@@ -1,26 +1,17 @@
-//! A request, from its path to its response.
+//! A request, built part by part.
 
 use std::fmt;
-use std::mem::take;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use tokio::task::yield_now;
-use tokio::time::sleep;
-use url::{Url, form_urlencoded};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::error::RequestError;
-use super::response::Response;
-use super::retry;
+use super::url::{RequestUrl, push_pair};
 use crate::allowed_request::Segment;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -30,22 +21,6 @@ use crate::wiped::WipedBuffer;
 const PRODUCT: &str = concat!("bonafide/", env!("CARGO_PKG_VERSION"));
 /// How many bytes of a response are read unless the request says otherwise.
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
-
-/// What a path segment of an HTTP URL cannot hold: <https://url.spec.whatwg.org/#path-percent-encode-set>, and `/`, `\` and
-/// `%`.
-const SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}')
-    .add(b'/')
-    .add(b'\\')
-    .add(b'%');
 
 impl Context {
     /// A `GET` of this path under the base URL. Each segment is escaped, so a settings field may be one. An empty last
@@ -67,19 +42,17 @@ impl Context {
 /// One request to the provider. What cannot be built ends in a failure when it is sent.
 #[must_use]
 pub struct Request<'a> {
-    context: &'a Context,
-    parts: Result<Parts<'a>, Failure>,
+    pub(super) context: &'a Context,
+    pub(super) parts: Result<Parts<'a>, Failure>,
 }
 
-struct Parts<'a> {
-    method: Method,
-    base: &'a Url,
-    /// The whole URL. Wiped, because a segment of its path may be a secret.
-    url: WipedBuffer,
-    has_secret_path: bool,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
-    max_response_bytes: usize,
+/// What is sent.
+pub(super) struct Parts<'a> {
+    pub(super) method: Method,
+    pub(super) url: RequestUrl<'a>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Bytes,
+    pub(super) max_response_bytes: usize,
 }
 
 impl fmt::Debug for Request<'_> {
@@ -105,9 +78,7 @@ impl<'a> Request<'a> {
         };
         let parts = base.map(|base| Parts {
             method,
-            base,
-            url: url_of(base, &path),
-            has_secret_path: path.iter().any(Segment::is_secret),
+            url: RequestUrl::new(base, &path),
             headers: vec![
                 (ACCEPT, HeaderValue::from_static("application/json")),
                 (USER_AGENT, HeaderValue::from_static(PRODUCT)),
@@ -121,11 +92,7 @@ impl<'a> Request<'a> {
     /// Adds a pair to the query.
     pub fn query(self, name: &str, value: &str) -> Self {
         self.change(|parts| {
-            let separator = if parts.url.as_str().contains('?') { "&" } else { "?" };
-            parts.url.push(separator);
-            parts.url.extend(form_urlencoded::byte_serialize(name.as_bytes()));
-            parts.url.push("=");
-            parts.url.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+            parts.url.push_query(name, value);
             Ok(())
         })
     }
@@ -135,29 +102,7 @@ impl<'a> Request<'a> {
     /// The link must lead to this request's own path, on the provider's own host; with one that leads elsewhere
     /// nothing is sent, and the check ends with `unexpected_response`.
     pub fn next_page(self, link: &str) -> Self {
-        let prefix = self.context.url().map_or("", |base| base.path().trim_end_matches('/'));
-        self.change(|parts| {
-            let current = parse(&parts.url)?;
-            let relative_path = current.path().strip_prefix(prefix).unwrap_or(current.path());
-            let target = current.join(link).ok().filter(|target| {
-                target.origin() == current.origin()
-                    && target.username().is_empty()
-                    && target.password().is_none()
-                    && (target.path() == current.path() || target.path() == relative_path)
-            });
-            let Some(target) = target else {
-                return Err(Failure::unexpected_response()
-                    .with_note("the link to the next page leads away from the list"));
-            };
-            let path_end = parts.url.as_str().find('?').unwrap_or(usize::MAX);
-            parts.url.truncate(path_end);
-            if let Some(query) = target.query() {
-                parts.url.extend(["?", query]);
-            }
-            wipe(current);
-            wipe(target);
-            Ok(())
-        })
+        self.change(|parts| parts.url.set_query_of(link))
     }
 
     /// Authenticates with HTTP Basic.
@@ -267,9 +212,7 @@ impl<'a> Request<'a> {
             let mut form = WipedBuffer::default();
             for (index, (name, value)) in pairs.iter().enumerate() {
                 form.push(if index == 0 { "" } else { "&" });
-                form.extend(form_urlencoded::byte_serialize(name.as_bytes()));
-                form.push("=");
-                form.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+                push_pair(&mut form, name, value);
             }
             parts.set_body("application/x-www-form-urlencoded", form.into_bytes());
             Ok(())
@@ -302,46 +245,6 @@ impl<'a> Request<'a> {
         }
         self
     }
-
-    /// Sends the request and reads the response, whatever its status.
-    ///
-    /// Sends it again, twice at most and while there is time, where that can change the response: after a connection
-    /// that failed at once or broke off before the response began, after a 502, 503 or 504, and after a 429 that asks for a second
-    /// at most. Each of these tries has a connection of its own.
-    ///
-    /// Fails with `provider_unavailable` when the provider cannot be reached or breaks off, and with
-    /// `unexpected_response` when what comes back is not HTTP, or longer than
-    /// [`max_response_bytes`](Self::max_response_bytes). Redirects are not followed.
-    pub async fn send(self) -> Result<Response, Failure> {
-        // Boxed, so that the futures of providers stay small however often they ask.
-        Box::pin(self.send_with_retries()).await
-    }
-
-    async fn send_with_retries(self) -> Result<Response, Failure> {
-        let Self { context, parts } = self;
-        let parts = parts?;
-        // Yield once, so that concurrent requests are written in batches.
-        yield_now().await;
-        let mut retries = 0;
-        loop {
-            let (result, wait) = match parts.send_once(context, retries > 0).await {
-                Ok(response) => {
-                    let wait = retry::wait_after(&response);
-                    (Ok(response), wait)
-                }
-                Err(RequestError { failure, is_retryable }) => {
-                    (Err(failure), is_retryable.then_some(Duration::ZERO))
-                }
-            };
-            let Some(wait) = wait.filter(|_| retries < retry::MAX_RETRIES) else { return result };
-            let pause = wait.max(retry::backoff(retries));
-            if pause > context.time_left() / 2 {
-                return result;
-            }
-            sleep(pause).await;
-            retries += 1;
-        }
-    }
 }
 
 impl Parts<'_> {
@@ -349,72 +252,11 @@ impl Parts<'_> {
         self.headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
         self.body = body;
     }
-
-    fn url(&self) -> Result<Url, Failure> {
-        if self.has_secret_path {
-            // Parsed as a whole, so that the library makes one copy and no shorter ones while it grows.
-            return parse(&self.url);
-        }
-        // The host is known to be valid, and parsing it is what takes time.
-        let mut url = self.base.clone();
-        let base = self.base.as_str().len() - self.base.path().len();
-        let rest = self.url.as_str().get(base..).unwrap_or_default();
-        let (path, query) =
-            rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-        url.set_path(path);
-        url.set_query(query);
-        Ok(url)
-    }
-
-    async fn send_once(&self, context: &Context, is_retry: bool) -> Result<Response, RequestError> {
-        let fail = |failure| RequestError { failure, is_retryable: false };
-        let url = self.url().map_err(fail)?;
-        let client = context.environment().http().get(url.scheme(), is_retry);
-        let mut request = reqwest::Request::new(self.method.clone(), url);
-        let headers = request.headers_mut();
-        headers.reserve(self.headers.len());
-        for (name, value) in &self.headers {
-            // Of a header that is set twice, the last value is sent.
-            headers.insert(name.clone(), value.clone());
-        }
-        if !self.body.is_empty() {
-            *request.body_mut() = Some(self.body.clone().into());
-        }
-        let response = client.execute(request).await;
-        let mut response = response.map_err(|error| RequestError::of_send(&error))?;
-        let (status, headers) = (response.status(), take(response.headers_mut()));
-        context.record_status(status.as_u16());
-        let body = reqwest::Body::from(response);
-        let body = Limited::new(body, self.max_response_bytes).collect().await;
-        let body = body.map_err(|error| RequestError::of_body(error.as_ref()))?.to_bytes();
-        Ok(Response::new(status, headers, body))
-    }
-}
-
-/// The base URL with these segments after its path.
-fn url_of(base: &Url, path: &[Segment<'_>]) -> WipedBuffer {
-    let base = base.as_str().trim_end_matches('/');
-    let parts = || path.iter().flat_map(Segment::parts);
-    let longest = parts().map(str::len).sum::<usize>() * "%00".len() + path.len();
-    let mut url = WipedBuffer::with_capacity(base.len() + longest);
-    url.push(base);
-    for segment in path {
-        url.push("/");
-        url.extend(segment.parts().into_iter().flat_map(|part| utf8_percent_encode(part, SEGMENT)));
-    }
-    url
-}
-
-fn parse(url: &WipedBuffer) -> Result<Url, Failure> {
-    Url::parse(url.as_str()).map_err(|_| Failure::internal("the URL of the request is not valid"))
-}
-
-fn wipe(url: Url) {
-    String::from(url).zeroize();
 }
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
     use uuid::Uuid;
 
     use super::*;
@@ -448,11 +290,7 @@ mod tests {
     }
 
     fn url(request: Request<'_>) -> Result<String, Cause> {
-        let url = request.parts.and_then(|parts| {
-            let url = parts.url()?;
-            assert_eq!(Ok(&url), parse(&parts.url).as_ref(), "both ways are one");
-            Ok(url)
-        });
+        let url = request.parts.and_then(|parts| parts.url.to_url());
         url.map(String::from).map_err(|failure| failure.cause())
     }
 
