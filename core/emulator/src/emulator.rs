@@ -20,7 +20,7 @@ use crate::record::{Record, RecordedRequest, Stage};
 use crate::serve::{Shutdown, serve};
 use crate::smtp::MailRoutes;
 
-/// One provider, replayed on loopback from its documented interactions. Dropping it takes it shutdown.
+/// One provider, replayed on loopback from its documented interactions. Dropping it takes it down.
 pub struct Emulator {
     descriptor: &'static Descriptor,
     base_urls: Vec<Url>,
@@ -142,7 +142,7 @@ impl Emulator {
         self.record.lock().connections
     }
 
-    /// Takes the provider shutdown: closes the listeners and every open connection.
+    /// Takes the provider down: closes the listeners and every open connection.
     ///
     /// When it returns, new connections are refused. The record stays.
     pub async fn stop(&mut self) {

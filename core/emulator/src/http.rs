@@ -29,7 +29,7 @@ use crate::template::{fill, fill_value, holds, text_of};
 
 /// The longest body that is read.
 const BODY_LIMIT: usize = 1024 * 1024;
-/// What takes the emulator shutdown.
+/// What takes the emulator down.
 const STOP: &str = "/__sandbox__/stop";
 
 /// The HTTP interactions of a provider, in the order in which they are tried.

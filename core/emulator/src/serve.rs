@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use crate::record::Record;
 
-/// Told `true`, once, when the emulator is to be shutdown.
+/// Told `true`, once, when the emulator is to shut down.
 pub(crate) type Shutdown = watch::Sender<bool>;
 
-/// Serves every connection until the emulator is shutdown, then closes the listener and every connection.
+/// Serves every connection until the emulator shuts down, then closes the listener and every connection.
 pub(crate) async fn serve<C, F>(
     listener: TcpListener,
     record: Arc<Record>,

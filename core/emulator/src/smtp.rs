@@ -283,7 +283,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         self.close().await
     }
 
-    /// Writes a verb shutdown. A line that begins with none may hold anything, a secret too.
+    /// Writes a verb down. A line that begins with none may hold anything, a secret too.
     fn note(&self, verb: &str) {
         let known = [
             "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "NOOP", "RSET",
@@ -294,11 +294,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         self.server.record.add_command(verb);
     }
 
+    /// Whether the reply to `EHLO` inside TLS lists this mechanism. A reply without mechanisms offers all.
+    fn offers(&self, mechanism: &str) -> bool {
+        let mut lists = self.server.script.ehlo_inside_tls.iter().filter_map(|line| {
+            let line = line.to_ascii_uppercase();
+            let (_, list) = line.split_once("AUTH")?;
+            Some(list.split([' ', '=']).any(|offered| offered == mechanism))
+        });
+        lists.next().is_none_or(|first| first || lists.any(|other| other))
+    }
+
     /// `AUTH PLAIN` (RFC 4616) and `AUTH LOGIN`.
     async fn authenticate(&mut self, argument: &str) -> io::Result<bool> {
         let (mechanism, initial) = argument.trim().split_once(' ').unwrap_or((argument.trim(), ""));
         let initial = Some(initial.to_owned()).filter(|initial| !initial.is_empty());
-        let credentials = match mechanism.to_ascii_uppercase().as_str() {
+        let mechanism = mechanism.to_ascii_uppercase();
+        let credentials = match mechanism.as_str() {
+            _ if !self.offers(&mechanism) => {
+                return self.say("504 5.5.4 Mechanism not offered").await;
+            }
             "PLAIN" => {
                 let Some(answer) = self.answer_to("334 ", initial).await? else { return Ok(false) };
                 let mut parts = answer.as_deref().unwrap_or_default().split('\0').skip(1);
