@@ -466,9 +466,9 @@ impl Config {
         is_sandbox: bool,
     ) -> ProviderLimits {
         let configured = self.provider(descriptor).map(|config| config.base_urls.as_slice());
+        let own = ProviderConfig::of(descriptor).map(|own| own.base_urls).unwrap_or_default();
         let is_own = |url: &Url| {
-            let own = descriptor.base_urls().iter().filter_map(|own| Url::parse(own.url).ok());
-            own.into_iter().any(|own| own.host() == url.host())
+            own.iter().flat_map(ConfiguredBaseUrl::urls).any(|own| own.host() == url.host())
         };
         let is_asked = !is_sandbox
             && configured.unwrap_or_default().iter().flat_map(ConfiguredBaseUrl::urls).any(is_own);

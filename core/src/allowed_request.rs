@@ -59,6 +59,12 @@ impl<'a> From<&'a str> for Segment<'a> {
     }
 }
 
+impl<'a> From<&'a String> for Segment<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
 impl<'a> From<&'a &'a str> for Segment<'a> {
     fn from(text: &'a &'a str) -> Self {
         Self::from(*text)

@@ -55,7 +55,7 @@ macro_rules! codes {
 
         impl $name {
             /// Every code, in the order of the docs.
-            pub const ALL: [Self; [$($code),+].len()] = [$(Self::$variant),+];
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The machine-readable name in snake case.
             pub const fn code(self) -> &'static str {
@@ -66,7 +66,7 @@ macro_rules! codes {
 
             /// The variant with this machine-readable name, if there is one.
             pub fn from_code(code: &str) -> Option<Self> {
-                Self::ALL.into_iter().find(|known| known.code() == code)
+                Self::ALL.iter().copied().find(|known| known.code() == code)
             }
 
             /// What the code means, in general.
@@ -152,7 +152,7 @@ causes! {
         "The settings name a destination that the egress policy forbids."
         "{title}: the settings name a destination that this service may not dial.";
     ProviderRateLimited "provider_rate_limited" Inconclusive
-        "The provider limits us."
+        "The provider limits how often it may be asked."
         "{title} limits how often it may be asked, so there is no verdict.";
     ProviderUnavailable "provider_unavailable" Inconclusive
         "Connecting to a built-in host failed, or the provider says that it fails."

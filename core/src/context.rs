@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::finding::Warning;
 use crate::outcome::Outcome;
 
+/// The timeout of a check whose configured one is beyond what the clock can count to.
+const MAX_TIMEOUT: Duration = Duration::from_hours(24);
+
 /// One check: its deadline, its trace id, and guarded ways to reach the provider.
 ///
 /// `get` and `post` ask one of the provider's own hosts, `dial` and `tls` a host that the settings name.
@@ -52,12 +55,13 @@ impl Environment {
     /// The context of one check of this provider. Its deadline runs from now.
     pub fn context(&self, descriptor: &'static Descriptor, trace_id: Uuid) -> Context {
         let config = self.provider(descriptor.name).cloned();
+        let now = Instant::now();
         let timeout = config.as_ref().map_or(Duration::ZERO, |config| config.timeout);
         Context {
             environment: self.clone(),
             config,
             descriptor,
-            deadline: Instant::now() + timeout,
+            deadline: now.checked_add(timeout).unwrap_or(now + MAX_TIMEOUT),
             trace_id,
             base_url: Some(0),
             host: None,
@@ -97,7 +101,7 @@ impl Context {
         Self { base_url, host, ..self.clone() }
     }
 
-    /// A pass, with this warning where the answer to the question is no.
+    /// Passes the check, with `warning` if `question` resolves to `Ok(false)`.
     ///
     /// The question never changes the verdict: it gets half of the time that is left, and an answer that fails or comes
     /// too late is not a reason to warn.

@@ -27,7 +27,7 @@ pub enum ProviderType {
 
 impl ProviderType {
     /// Every type, in the order of declaration.
-    pub const ALL: [Self; 5] = [Self::Sms, Self::Email, Self::Push, Self::Chat, Self::Voice];
+    pub const ALL: &'static [Self] = &[Self::Sms, Self::Email, Self::Push, Self::Chat, Self::Voice];
 
     /// The word in the catalogue, for instance `sms`.
     pub const fn as_str(self) -> &'static str {

@@ -36,37 +36,37 @@ impl Failure {
     }
 
     /// The provider says that this field is malformed, or of no use.
-    pub fn invalid_settings(field: &str) -> Self {
+    pub fn invalid_settings(field: &'static str) -> Self {
         Self::new(Cause::InvalidSettings).with_field(field)
     }
 
     /// The provider refuses the credentials. Of a pair, `field` is the secret.
-    pub fn invalid_credentials(field: &str) -> Self {
+    pub fn invalid_credentials(field: &'static str) -> Self {
         Self::new(Cause::InvalidCredentials).with_field(field)
     }
 
     /// A real kind of key, for something else.
-    pub fn wrong_credential_kind(field: &str) -> Self {
+    pub fn wrong_credential_kind(field: &'static str) -> Self {
         Self::new(Cause::WrongCredentialKind).with_field(field)
     }
 
     /// Real credentials that may not do what the integration needs.
-    pub fn insufficient_permission(field: &str) -> Self {
+    pub fn insufficient_permission(field: &'static str) -> Self {
         Self::new(Cause::InsufficientPermission).with_field(field)
     }
 
     /// Real credentials of an account, or a domain named by `field`, that is suspended, closed or disabled.
-    pub fn account_suspended(field: &str) -> Self {
+    pub fn account_suspended(field: &'static str) -> Self {
         Self::new(Cause::AccountSuspended).with_field(field)
     }
 
     /// Real credentials; what `field` names is not in the account.
-    pub fn not_found(field: &str) -> Self {
+    pub fn not_found(field: &'static str) -> Self {
         Self::new(Cause::NotFound).with_field(field)
     }
 
     /// The host or port in `field` cannot be reached, or does not speak the protocol.
-    pub fn connection_failed(field: &str) -> Self {
+    pub fn connection_failed(field: &'static str) -> Self {
         Self::new(Cause::ConnectionFailed).with_field(field)
     }
 
@@ -95,7 +95,7 @@ impl Failure {
     }
 
     /// Points at the settings field with this name.
-    pub fn with_field(self, name: &str) -> Self {
+    pub fn with_field(self, name: &'static str) -> Self {
         self.change(|problem| problem.with_field(name))
     }
 

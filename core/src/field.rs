@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::Error as _;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize as _;
 
 /// A value of the settings together with the name of its field, so that a failure can point at it.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +56,29 @@ macro_rules! field {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = Cow::<'de, str>::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| D::Error::custom(concat!("must be ", $expected)))
+                /// Reads the text where it stands, because a copy of a secret would not be wiped.
+                struct Form;
+
+                impl Visitor<'_> for Form {
+                    type Value = $name;
+
+                    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        formatter.write_str($expected)
+                    }
+
+                    fn visit_str<E: Error>(self, text: &str) -> Result<$name, E> {
+                        $name::parse(text)
+                            .ok_or_else(|| E::custom(concat!("must be ", $expected)))
+                    }
+
+                    fn visit_string<E: Error>(self, mut text: String) -> Result<$name, E> {
+                        let parsed = self.visit_str(&text);
+                        text.zeroize();
+                        parsed
+                    }
+                }
+
+                deserializer.deserialize_str(Form)
             }
         }
 

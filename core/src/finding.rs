@@ -34,7 +34,7 @@ impl<C: Copy> Finding<C> {
     }
 
     /// Points at the settings field with this name.
-    pub fn with_field(mut self, name: &str) -> Self {
+    pub fn with_field(mut self, name: &'static str) -> Self {
         self.pointer = Some(settings_pointer(&[name]));
         self
     }
@@ -74,12 +74,12 @@ impl<C: Copy> Finding<C> {
 
 impl Warning {
     /// The provider has not verified the sender that this field names.
-    pub fn sender_unverified(field: &str) -> Self {
+    pub fn sender_unverified(field: &'static str) -> Self {
         Self::new(WarningCode::SenderUnverified).with_field(field)
     }
 
     /// The account does not list the number in this field.
-    pub fn number_not_in_account(field: &str) -> Self {
+    pub fn number_not_in_account(field: &'static str) -> Self {
         Self::new(WarningCode::NumberNotInAccount).with_field(field)
     }
 
@@ -91,7 +91,7 @@ impl Warning {
     /// Outcome::valid().with_warning(Warning::rights_not_checked("api_key"))
     /// # }
     /// ```
-    pub fn rights_not_checked(field: &str) -> Self {
+    pub fn rights_not_checked(field: &'static str) -> Self {
         Self::new(WarningCode::RightsNotChecked).with_field(field)
     }
 }

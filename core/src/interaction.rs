@@ -161,7 +161,7 @@ impl Default for Smtp {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expected {
-    /// The cause, by its code, where it is no pass.
+    /// The code of the cause; absent for a pass.
     pub cause: Option<String>,
     /// The pointer of the field at fault.
     pub pointer: Option<String>,

@@ -24,6 +24,8 @@ use crate::tls_error;
 
 /// The maximum time to find a host and connect to it; less when the deadline is near.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many addresses of a host are tried. The owner of a name chooses how many it has.
+const MAX_ADDRESSES: usize = 8;
 
 impl Context {
     /// Connects to a host and port that the settings name.
@@ -39,13 +41,13 @@ impl Context {
         // Half of what is left: a server that cannot be reached is a fault of the settings, and there must be
         // time to say so.
         let until = Instant::now() + CONNECT_TIMEOUT.min(self.time_left() / 2);
-        let addresses = match self.environment().route(host.value, port.value) {
+        let mut addresses = match self.environment().route(host.value, port.value) {
             Some(address) => vec![address],
             None => match timeout_at(until, self.find(host.value, port.value)).await {
                 Ok(Ok(addresses)) => addresses,
                 Ok(Err(error)) if !is_passing(&error) => {
                     return Err(Failure::connection_failed(host.name)
-                        .with_message("There is no host of this name.")
+                        .with_message("This host does not exist.")
                         .with_hint("Check its spelling; it is the name of the server alone, without `https://` and without a port."));
                 }
                 Ok(Err(_)) | Err(_) => {
@@ -61,6 +63,7 @@ impl Context {
                 forbidden_destination(forbidden, host.name, port.name)
             })?;
         }
+        addresses.truncate(MAX_ADDRESSES);
         let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let mut is_local = true;
         for address in addresses {
@@ -172,7 +175,7 @@ fn is_passing(error: &io::Error) -> bool {
         || text.contains("Try again")
 }
 
-fn forbidden_destination(forbidden: Forbidden, host: &str, port: &str) -> Failure {
+fn forbidden_destination(forbidden: Forbidden, host: &'static str, port: &'static str) -> Failure {
     let failure = Failure::new(Cause::DestinationForbidden);
     match forbidden {
         Forbidden::Address(purpose) => failure

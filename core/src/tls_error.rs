@@ -5,7 +5,7 @@ use rustls::{AlertDescription, CertificateError, Error};
 use crate::failure::Failure;
 
 /// The failure at the settings field that the error speaks of: the host for its certificate, the port for its protocol.
-pub(crate) fn failure(cause: Option<&Error>, host: &str, port: &str) -> Failure {
+pub(crate) fn failure(cause: Option<&Error>, host: &'static str, port: &'static str) -> Failure {
     let certificate = |message| Failure::connection_failed(host).with_message(message);
     match cause {
         Some(Error::InvalidCertificate(error)) => match error {

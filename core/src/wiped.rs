@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 /// Bytes that are wiped when they are dropped, and left behind nowhere when they grow: a `Vec` frees its old allocation as
 /// it is.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct WipedBuffer(Zeroizing<Vec<u8>>);
 
 impl WipedBuffer {

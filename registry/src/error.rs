@@ -56,7 +56,7 @@ pub enum RegistryError {
         /// What is wrong, and what it must be.
         what: &'static str,
     },
-    /// A settings type with a hand-written `JsonSchema` that is not a JSON Schema.
+    /// A settings type whose schema is not a JSON Schema, for instance because a pattern is not a regular expression.
     #[error("the crate `{crate_name}` registers a provider that cannot be used: {source}")]
     Schema {
         /// The crate.
@@ -102,8 +102,8 @@ fn not_linked(dependencies: &[String]) -> String {
         );
     }
     text + &format!(
-        "a crate that is named and still missing registers nothing: it lacks the line `register_provider!(…);`, or is no \
-         provider and belongs into `{NOT_PROVIDERS} = […]` under `[package.metadata.bonafide]` in Cargo.toml"
+        "a crate that is named and still missing registers nothing: it lacks the line `register_provider!(…);`, or is not \
+         a provider and belongs into `{NOT_PROVIDERS} = […]` under `[package.metadata.bonafide]` in Cargo.toml"
     )
 }
 

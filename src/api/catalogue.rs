@@ -93,7 +93,7 @@ pub(crate) async fn list(State(api): State<Api>, request: Request) -> Result<Res
     let query = request.uri().query().unwrap_or_default();
     let types: Option<Vec<ProviderType>> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "type")
-        .map(|(_, value)| ProviderType::ALL.into_iter().find(|known| known.as_str() == value))
+        .map(|(_, value)| ProviderType::ALL.iter().copied().find(|known| known.as_str() == value))
         .collect();
     let types = types.ok_or_else(|| {
         let known: Vec<&str> = ProviderType::ALL.iter().map(|known| known.as_str()).collect();

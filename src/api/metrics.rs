@@ -216,7 +216,7 @@ impl CheckMetrics {
         };
         Self {
             valid: of(Verdict::Valid, NONE),
-            causes: Cause::ALL.map(|cause| of(cause.verdict(), cause.code())).into(),
+            causes: Cause::ALL.iter().map(|cause| of(cause.verdict(), cause.code())).collect(),
             duration: duration.get_or_create_owned(from_ref(&provider)),
         }
     }

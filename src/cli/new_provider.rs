@@ -95,10 +95,12 @@ pub(super) struct Arguments {
 }
 
 fn provider_type() -> impl TypedValueParser<Value = ProviderType> {
-    PossibleValuesParser::new(ProviderType::ALL.map(ProviderType::as_str)).try_map(|word| {
-        let mut types = ProviderType::ALL.into_iter();
-        types.find(|known| known.as_str() == word).ok_or("there is no such type")
-    })
+    PossibleValuesParser::new(ProviderType::ALL.iter().map(|known| known.as_str())).try_map(
+        |word| {
+            let mut types = ProviderType::ALL.iter().copied();
+            types.find(|known| known.as_str() == word).ok_or("there is no such type")
+        },
+    )
 }
 
 pub(super) fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, CommandError> {

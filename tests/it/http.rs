@@ -58,7 +58,7 @@ async fn every_cause_has_its_status() {
         });
         assert_eq!(error["errors"][0]["code"], cause.code());
         assert_eq!(error["errors"][0]["pointer"], "/settings/api_key");
-        if cause == bonafide_core::Cause::InvalidCredentials {
+        if *cause == bonafide_core::Cause::InvalidCredentials {
             assert_eq!(error["message"], "Fake refuses these credentials.");
         }
     }

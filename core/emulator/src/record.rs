@@ -83,7 +83,7 @@ pub(crate) struct Entries {
 }
 
 impl Record {
-    /// From here on neither requests nor commands are written down, of which there is no end in a long run.
+    /// Stops recording requests and commands, because a long run would record without end.
     pub(crate) fn turn_off(&self) {
         self.off.store(true, Ordering::Relaxed);
     }

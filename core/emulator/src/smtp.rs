@@ -363,7 +363,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
     }
 
     /// What the client answers to a challenge, decoded, unless it sent it along. The outer `None` is the end of the
-    /// connection, the inner one an answer that is no Base64 text.
+    /// connection, the inner one an answer that is not Base64.
     async fn answer_to(
         &mut self,
         challenge: &str,

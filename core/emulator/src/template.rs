@@ -10,7 +10,7 @@ pub(crate) fn text_of(value: &Value) -> String {
     }
 }
 
-/// Puts the values of the settings where their names stand between braces. A name that is no settings field stays.
+/// Puts the values of the settings where their names stand between braces. Other names in braces stay.
 pub(crate) fn fill(template: &str, settings: &Map<String, Value>) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::field::{Field, character, odd_character};
 
-/// Names that no schema of ours has: some that are identifiers, and some that are not.
+/// Names that are not in any schema here: some that are identifiers, and some that are not.
 const UNKNOWN: [&str; 6] = ["unknown_field", "_", "Ünknown", "two words", "", "a/b~c"];
 
 /// Makes settings from a schema, the same ones for the same seed.

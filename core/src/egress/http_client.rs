@@ -10,8 +10,8 @@ use super::guard::GuardedResolver;
 
 /// The maximum time to find a built-in host and connect to it, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection is kept without a request. Less than any NAT forgets it in, and so short that a host which falls
-/// silent on its open connections is asked over new ones soon.
+/// How long an idle connection is kept. Shorter than any NAT's idle timeout, and so short that a host which stops answering
+/// on its open connections is soon asked over new ones.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay unacknowledged before the kernel gives the connection up, where it can be told.
 #[cfg(target_os = "linux")]
@@ -32,9 +32,11 @@ struct Pair {
 impl HttpClients {
     /// Clients whose connections go where `guard` allows.
     pub(crate) fn new(tls: &ClientConfig, guard: &GuardedResolver) -> reqwest::Result<Self> {
+        let mut tls = tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let pair = |is_plain| {
             let guard = Arc::new(GuardedResolver { is_plain, ..guard.clone() });
-            Ok(Pair { keeping: client(tls, &guard, usize::MAX)?, fresh: client(tls, &guard, 0)? })
+            Ok(Pair { keeping: client(&tls, &guard, usize::MAX)?, fresh: client(&tls, &guard, 0)? })
         };
         Ok(Self { https: pair(false)?, plain: pair(true)? })
     }
@@ -62,6 +64,11 @@ fn client(
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .referer(false)
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        .no_hickory_dns()
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)

@@ -10,4 +10,3 @@ mod special_purpose;
 
 pub use self::policy::{Forbidden, MAIL_PORTS, Policy};
 pub use self::resolver::NameResolver;
-pub use self::special_purpose::{PUBLIC_V6, SPECIAL_PURPOSE, SpecialPurpose};

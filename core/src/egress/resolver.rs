@@ -63,7 +63,11 @@ pub(crate) async fn look_up(
     name: &str,
     port: u16,
 ) -> io::Result<Vec<SocketAddr>> {
-    let addresses = resolver.look_up(name, port).await?;
+    let mut addresses = resolver.look_up(name, port).await?;
+    // A resolver says where a host is, and never at which port it is asked.
+    for address in &mut addresses {
+        address.set_port(port);
+    }
     if addresses.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
@@ -82,7 +86,7 @@ pub(crate) async fn addresses_of(
     let literal = |address| Ok(vec![SocketAddr::new(address, port)]);
     let host = without_brackets(host);
     if host.contains(':') {
-        // A zone means something on this machine alone, so it is not the settings' to say.
+        // Settings cannot choose a zone: it names an interface of this machine.
         let address = host.split_once('%').map_or(host, |(address, _zone)| address);
         let address: Ipv6Addr = address.parse().map_err(|_| no_such_host())?;
         return literal(IpAddr::V6(address));

@@ -13,15 +13,16 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// A network that is not the public internet.
 #[derive(Clone, Copy, Debug)]
-pub struct SpecialPurpose {
+pub(super) struct SpecialPurpose {
     /// The network.
-    pub network: IpNet,
+    pub(super) network: IpNet,
     /// What it is for.
-    pub purpose: &'static str,
+    pub(super) purpose: &'static str,
 }
 
 /// The only part of IPv6 that IANA has given out as global unicast; everything outside it is forbidden.
-pub const PUBLIC_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+pub(super) const PUBLIC_V6: Ipv6Net =
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 const fn v4(octets: [u8; 4], prefix: u8, purpose: &'static str) -> SpecialPurpose {
     let address = Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]);
@@ -37,7 +38,7 @@ const fn v6(start: [u16; 4], prefix: u8, purpose: &'static str) -> SpecialPurpos
 /// and no provider's API lives in one. And one address that no registry has: Azure serves each of its machines' secrets
 /// there (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>). The metadata services
 /// of the other clouds live in link-local, private, shared or protocol networks.
-pub const SPECIAL_PURPOSE: [SpecialPurpose; 37] = [
+pub(super) const SPECIAL_PURPOSE: [SpecialPurpose; 37] = [
     v4([0, 0, 0, 0], 8, "this network"),
     v4([10, 0, 0, 0], 8, "private use"),
     v4([100, 64, 0, 0], 10, "shared address space"),

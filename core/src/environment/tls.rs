@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::error::EnvironmentError;
+
+/// How many TLS sessions are kept to be resumed. A server takes up to eight, and user-supplied hosts must not push out the
+/// providers'.
+const MAX_SESSIONS: usize = 4096;
 
 /// A client configuration that trusts the built-in roots and the certificates in `extra_ca`, which is PEM and may be empty.
 pub(super) fn client_config(extra_ca: &[u8]) -> Result<ClientConfig, EnvironmentError> {
@@ -20,15 +25,16 @@ pub(super) fn client_config(extra_ca: &[u8]) -> Result<ClientConfig, Environment
         }
         if roots.len() == before {
             return Err(EnvironmentError::ExtraCa(
-                "there is no certificate in the file".to_owned(),
+                "the file does not contain a certificate".to_owned(),
             ));
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| EnvironmentError::Tls(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
     Ok(config)
 }

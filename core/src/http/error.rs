@@ -20,6 +20,10 @@ pub(super) struct RequestError {
 impl RequestError {
     /// The text of an error may hold what was sent or received, so only its kind is kept.
     pub(super) fn of_send(error: &reqwest::Error) -> Self {
+        if error.is_builder() {
+            let failure = Failure::internal("the HTTP client refuses the request");
+            return Self { failure, is_retryable: false };
+        }
         if let Some(failure) = error_chain(error).find_map(final_failure) {
             return Self { failure, is_retryable: false };
         }

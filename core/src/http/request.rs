@@ -89,7 +89,7 @@ impl<'a> Request<'a> {
         Self { context, parts }
     }
 
-    /// Adds a pair to the query.
+    /// Adds a pair to the query. Not for secrets: logs of servers and proxies keep queries.
     pub fn query(self, name: &str, value: &str) -> Self {
         self.change(|parts| {
             parts.url.push_query(name, value);
@@ -105,8 +105,13 @@ impl<'a> Request<'a> {
         self.change(|parts| parts.url.set_query_of(link))
     }
 
-    /// Authenticates with HTTP Basic.
+    /// Authenticates with HTTP Basic. The user name cannot hold a colon (RFC 7617, section 2).
     pub fn basic_auth(self, user: &str, password: &impl ExposeSecret<str>) -> Self {
+        if user.contains(':') {
+            return self.change(|_| {
+                Err(Failure::internal("a user name of HTTP Basic cannot hold a colon"))
+            });
+        }
         let pair = Zeroizing::new([user, ":", password.expose_secret()].concat());
         let encoded = Zeroizing::new(BASE64.encode(pair.as_bytes()));
         self.secret_value(AUTHORIZATION, &["Basic ", &encoded])

@@ -54,6 +54,8 @@ impl Response {
     }
 
     /// The body, where it is JSON of this shape and not from an intermediary.
+    ///
+    /// For a text use [`JsonStr`](crate::JsonStr) or `String`: a `&str` is not found where it is written with escapes.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
         if self.is_from_intermediary() { None } else { serde_json::from_slice(&self.body).ok() }
     }
@@ -84,12 +86,12 @@ impl Response {
     /// # use bonafide_core::prelude::*;
     /// # fn classify(response: &Response) -> Failure {
     /// #[derive(Deserialize)]
-    /// struct Problem<'a> {
+    /// struct ProblemDetails<'a> {
     ///     #[serde(borrow)]
     ///     r#type: JsonStr<'a>,
     /// }
     ///
-    /// match response.problem::<Problem>("https://developer.example.com/api-errors") {
+    /// match response.problem::<ProblemDetails>("https://developer.example.com/api-errors") {
     ///     (401, Some(problem)) if problem.r#type.ends_with("#unauthorized") => {
     ///         Failure::invalid_credentials("api_secret")
     ///     }
@@ -304,7 +306,7 @@ mod tests {
     #[test]
     fn problem_json_is_the_providers_own_where_its_type_is() {
         #[derive(Debug, Deserialize, PartialEq)]
-        struct Problem {
+        struct ProblemDetails {
             title: String,
         }
         let problem = |status, content_type: &str, problem_type: &str| {
@@ -314,7 +316,7 @@ mod tests {
                 ..response(status, &[("content-type", content_type)])
             };
             assert!(response.is_from_intermediary() || content_type == "application/json");
-            response.problem::<Problem>("https://api.example.com/errors/").1.is_some()
+            response.problem::<ProblemDetails>("https://api.example.com/errors/").1.is_some()
         };
         let own = "https://api.example.com/errors#unauthorized";
         assert!(problem(401, "application/problem+json", own));

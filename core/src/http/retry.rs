@@ -7,7 +7,7 @@ use super::response::Response;
 /// How often a request is sent again.
 pub(super) const MAX_RETRIES: u32 = 2;
 /// The pause before the first retry, on average.
-const MIN_PAUSE: Duration = Duration::from_millis(100);
+const BASE_PAUSE: Duration = Duration::from_millis(100);
 /// A provider that asks for a longer wait is not asked again within the check.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
@@ -24,6 +24,6 @@ pub(super) fn wait_after(response: &Response) -> Option<Duration> {
 
 /// A pause that doubles with each retry, with jitter so that checks which failed together do not all come back at once.
 pub(super) fn backoff(retry: u32) -> Duration {
-    let full = MIN_PAUSE * 2_u32.pow(retry);
+    let full = BASE_PAUSE * 2_u32.pow(retry);
     full / 2 + full * fastrand::u32(..256) / 256
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// More seconds than this are a moment, counted from 1970: a wait is never that long.
+/// A larger number is a Unix timestamp and not a wait.
 const MAX_SECONDS: f64 = 365.0 * 24.0 * 60.0 * 60.0;
 
 /// A number of seconds, which may have a fraction: from now, or since 1970 where it is that large.

@@ -60,6 +60,8 @@ impl Request<'_> {
 
 impl Parts<'_> {
     async fn send_once(&self, context: &Context, is_retry: bool) -> Result<Response, RequestError> {
+        // Of an earlier response, which led to nothing.
+        context.record_status(0);
         let fail = |failure| RequestError { failure, is_retryable: false };
         let url = self.url.to_url().map_err(fail)?;
         let client = context.environment().http().get(url.scheme(), is_retry);

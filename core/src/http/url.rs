@@ -64,6 +64,7 @@ impl<'a> RequestUrl<'a> {
                 && target.password().is_none()
                 && (target.path() == current.path() || target.path() == relative_path)
         });
+        wipe(current);
         let Some(target) = target else {
             return Err(Failure::unexpected_response()
                 .with_note("the link to the next page leads away from the list"));
@@ -73,7 +74,6 @@ impl<'a> RequestUrl<'a> {
         if let Some(query) = target.query() {
             self.text.extend(["?", query]);
         }
-        wipe(current);
         wipe(target);
         Ok(())
     }

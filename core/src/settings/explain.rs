@@ -88,11 +88,11 @@ impl Explainer<'_> {
         self.document.get("properties")?.get(name)
     }
 
-    /// A problem at a member of the settings. A name that is no identifier could be a secret in the wrong place.
+    /// A problem at a member of the settings. A name that is not an identifier may be a misplaced secret.
     fn at_member(&self, name: &str) -> Problem {
         let problem = Problem::new(Cause::InvalidSettings);
         if self.field(name).is_some() || is_identifier(name) {
-            problem.with_field(name)
+            problem.with_pointer(Some(settings_pointer(&[name])))
         } else {
             problem.with_pointer(Some(settings_pointer(&[])))
         }
@@ -160,9 +160,10 @@ fn requirement(
 
 fn hint_for(kind: &ValidationErrorKind, value: Option<&Value>) -> Option<&'static str> {
     match (kind, value) {
-        (ValidationErrorKind::Type { .. }, Some(Value::Number(_) | Value::Bool(_))) => {
-            Some("Put it between quotes.")
-        }
+        (
+            ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::String) },
+            Some(Value::Number(_) | Value::Bool(_)),
+        ) => Some("Put it between quotes."),
         (ValidationErrorKind::Type { .. }, Some(Value::Null)) => {
             Some("Leave the field out, or give it a value.")
         }

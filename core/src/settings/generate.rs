@@ -174,7 +174,7 @@ pub(super) fn publish(schema: &mut Map<String, Value>) {
     schema.extend(keywords);
 }
 
-/// An optional field may be left out, but a `null` is no value: Rust's `Option` would let it pass.
+/// Refuses `null` for an optional field, which may only be left out. Rust's `Option` would accept it.
 fn refuse_null(field: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = field.get_mut("type") {
         types.retain(|kind| kind != "null");

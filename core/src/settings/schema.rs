@@ -28,7 +28,7 @@ impl fmt::Debug for SettingsSchema {
     }
 }
 
-/// The generated schema is not valid JSON Schema; only a hand-written `JsonSchema` implementation can cause this.
+/// The generated schema is not valid JSON Schema, for instance because a pattern is not a regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the settings schema of provider `{provider}` is not a JSON Schema: {reason}")]
 pub struct SchemaError {

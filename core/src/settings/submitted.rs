@@ -33,6 +33,7 @@ impl fmt::Debug for SubmittedSettings {
 impl Drop for SubmittedSettings {
     fn drop(&mut self) {
         wipe(&mut self.members);
+        self.repeated.zeroize();
     }
 }
 
@@ -40,7 +41,13 @@ fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(members) => members.values_mut().for_each(wipe),
+        // A name may be a secret in the wrong place.
+        Value::Object(members) => {
+            for (mut name, mut value) in std::mem::take(members) {
+                name.zeroize();
+                wipe(&mut value);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

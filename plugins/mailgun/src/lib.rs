@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-use std::time::Duration;
-
 use bonafide_core::prelude::*;
 use serde::de::IgnoredAny;
 
@@ -168,7 +166,9 @@ fn classify(response: &Response) -> Failure {
             .with_hint("Check the spelling, and that the domain belongs to the account of this key.")
             .or_other_region(),
         404 if !response.is_from_intermediary() && response.json::<IgnoredAny>().is_none() => Failure::internal("Mailgun does not know the path"),
-        429 => response.inconclusive().with_retry_after(response.at("/retry-seconds").map(Duration::from_secs)),
+        429 => response
+            .inconclusive()
+            .with_retry_after(response.retry_after_at("/retry-seconds")),
         _ => response.inconclusive(),
     }
 }

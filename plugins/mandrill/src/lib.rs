@@ -86,7 +86,7 @@ impl Provider for Mandrill {
             "PaymentRequired" => Failure::insufficient_permission("api_key")
                 .with_hint("The account must be paid for before it can send."),
             "RequestLimitExceeded" => response.rate_limited(),
-            "ServiceUnavailable" | "GeneralError" => Failure::provider_unavailable(),
+            "ServiceUnavailable" | "GeneralError" => response.unavailable(),
             "ValidationError" => Failure::internal("Mandrill does not understand the request"),
             _ => Failure::unexpected_response()
                 .with_note("an error name that is not documented for this request"),

@@ -49,7 +49,7 @@ impl Provider for Mitto {
             // What is refused is the dry run's own number or sender name, and the key was read before them.
             (200..=299 | 400, Some(5..=8)) => return Ok(Outcome::valid()),
             (200..=299 | 400, Some(2..=4)) => Failure::internal("Mitto does not understand the dry run"),
-            (200..=299 | 400, Some(1)) => Failure::provider_unavailable(),
+            (200..=299 | 400, Some(1)) => response.unavailable(),
             // Mitto documents no body for its refusals, so the status counts.
             (401, _) if !response.is_from_intermediary() => Failure::invalid_credentials("api_key")
                 .with_hint("Check the key. Mitto may answer the same to an address that is not on the account's list of callers."),

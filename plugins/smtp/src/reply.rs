@@ -43,7 +43,7 @@ impl Code {
     }
 }
 
-/// A greeting or an answer to `EHLO` that is no welcome.
+/// A greeting or a reply to `EHLO` that is not positive.
 pub(crate) fn to_greeting(reply: &Response) -> Failure {
     let code = Code::of(reply);
     let failure = if code.is_transient() {

@@ -42,7 +42,7 @@ struct Settings {
 }
 
 #[derive(Deserialize)]
-struct Problem<'a> {
+struct ProblemDetails<'a> {
     #[serde(borrow)]
     r#type: JsonStr<'a>,
 }
@@ -106,7 +106,7 @@ impl Provider for Words {
             }
             Some(Word::InvalidGrant) | None => {}
         }
-        Err(match response.problem::<Problem<'_>>("https://api.example.com/errors") {
+        Err(match response.problem::<ProblemDetails<'_>>("https://api.example.com/errors") {
             (401, Some(problem)) if problem.r#type.ends_with("#unauthorized") => {
                 Failure::invalid_credentials("bot_token")
             }
