@@ -80,7 +80,7 @@ pub struct Step {
 pub struct RequestMatcher {
     /// The method.
     pub method: String,
-    /// The path under the base URL. A segment `*` stands for any one segment.
+    /// The path under the base URL. A segment `*` stands for any one segment; it stands alone, so `bot*` is a literal.
     pub path: String,
     /// Pairs that the query holds.
     #[serde(default)]

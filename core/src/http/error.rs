@@ -36,10 +36,19 @@ impl RequestError {
 
     /// The response has begun, so the request is not sent again.
     pub(super) fn of_body(error: &(dyn Error + 'static)) -> Self {
-        let failure = error_chain(error).find_map(final_failure);
-        let failure = failure.unwrap_or_else(|| unavailable(error, "the connection broke off"));
+        let failure = error_chain(error).find_map(final_failure).unwrap_or_else(|| {
+            if error_chain(error).any(is_malformed) {
+                not_http()
+            } else {
+                unavailable(error, "the connection broke off")
+            }
+        });
         Self { failure, is_retryable: false }
     }
+}
+
+fn not_http() -> Failure {
+    Failure::unexpected_response().with_note("the response is not HTTP")
 }
 
 fn unavailable(error: &(dyn Error + 'static), note: &'static str) -> Failure {
@@ -51,7 +60,7 @@ fn unavailable(error: &(dyn Error + 'static), note: &'static str) -> Failure {
 /// The failure that a cause of the error stands for, where a retry would not change it.
 fn final_failure(cause: &(dyn Error + 'static)) -> Option<Failure> {
     if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-        Some(Failure::unexpected_response().with_note("the response is not HTTP"))
+        Some(not_http())
     } else if cause.is::<LengthLimitError>() {
         Some(Failure::unexpected_response().with_note("the response is too long"))
     } else if cause.is::<Forbidden>() {
@@ -62,6 +71,12 @@ fn final_failure(cause: &(dyn Error + 'static)) -> Option<Failure> {
     } else {
         None
     }
+}
+
+/// Whether the chunks of the body are not HTTP, which hyper reports as an error of the system.
+fn is_malformed(cause: &(dyn Error + 'static)) -> bool {
+    let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }
 
 /// The error and its causes, those included that an error of the system holds inside.

@@ -70,10 +70,12 @@ impl<'a> Request<'a> {
     ) -> Self {
         let path: Vec<Segment<'_>> = path.into_iter().map(Into::into).collect();
         let base = match context.url() {
-            None => Err(Failure::internal("no base URL is configured for this request")),
-            Some(_) if !context.allows(method.as_str(), &path) => {
-                Err(Failure::internal("the descriptor does not allow this request"))
-            }
+            None => Err(Failure::internal(
+                "the descriptor has no base URL with the key of this request",
+            )),
+            Some(_) if !context.allows(method.as_str(), &path) => Err(Failure::internal(
+                "no `AllowedRequest` of the descriptor has the method and the path of this request",
+            )),
             Some(base) => Ok(base),
         };
         let parts = base.map(|base| Parts {

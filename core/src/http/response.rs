@@ -53,6 +53,10 @@ impl Response {
         self.headers.get(name)?.to_str().ok()
     }
 
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// The body, where it is JSON of this shape and not from an intermediary.
     ///
     /// For a text use [`JsonStr`](crate::JsonStr) or `String`: a `&str` is not found where it is written with escapes.

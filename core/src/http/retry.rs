@@ -12,11 +12,12 @@ const BASE_PAUSE: Duration = Duration::from_millis(100);
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// How long the response asks to wait, where a retry may get another one: a 502, 503 or 504, and a 429 that says how long.
+/// One that asks to wait in words we cannot read is not asked again.
 pub(super) fn wait_after(response: &Response) -> Option<Duration> {
     let asked = response.retry_after();
     let wait = match response.status() {
-        502..=504 => Some(asked.unwrap_or_default()),
-        429 => asked,
+        502..=504 if asked.is_none() && !response.has_header("retry-after") => Some(Duration::ZERO),
+        502..=504 | 429 => asked,
         _ => None,
     };
     wait.filter(|wait| *wait <= MAX_WAIT)

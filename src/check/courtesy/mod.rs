@@ -239,6 +239,7 @@ impl Courtesy {
             key,
             role,
             alarms,
+            sent: now,
             place: None,
             asks: false,
             said: Said::Nothing,
@@ -253,18 +254,18 @@ impl Courtesy {
         let changes = match admission.said {
             Said::Answered => {
                 state.waits.not_limited();
-                state.circuit.answered()
+                state.circuit.answered(now)
             }
             Said::Limited(wait) => {
                 if !is_one {
                     state.waits.not_limited();
                 }
                 let alarm = state.waits.limited(key, wait, now);
-                state.circuit.answered() || alarm
+                state.circuit.answered(now) || alarm
             }
             Said::Failed => {
                 state.waits.not_limited();
-                is_one && state.circuit.failed(role, now)
+                is_one && state.circuit.failed(role, admission.sent, now)
             }
             Said::Nothing => state.circuit.gave_up(role, now),
         };
@@ -298,6 +299,8 @@ pub(super) struct Admission<'a> {
     key: Key,
     role: Role,
     alarms: u64,
+    /// When the check was let through.
+    sent: Instant,
     place: Option<Place>,
     asks: bool,
     said: Said,
@@ -306,6 +309,7 @@ pub(super) struct Admission<'a> {
 impl Admission<'_> {
     fn admitted(mut self) -> Self {
         self.asks = true;
+        self.sent = Instant::now();
         self.courtesy.in_flight.fetch_add(1, Ordering::Relaxed);
         self
     }

@@ -82,6 +82,11 @@ pub fn valid_settings(validator: &dyn ProviderValidator) -> Result<Map<String, V
 }
 
 pub(crate) fn first_valid(validator: &dyn ProviderValidator) -> Result<Interaction, String> {
+    if interactions(validator)?.is_empty() {
+        return Err(
+            "the descriptor has no interactions: add `.with_interactions(include_str!(\"../interactions.json\"))`".to_owned(),
+        );
+    }
     interactions(validator)?
         .into_iter()
         .find(|interaction| interaction.expected.cause.is_none() && is_replayed(interaction))

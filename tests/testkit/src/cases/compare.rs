@@ -24,6 +24,12 @@ pub(super) fn compare(
     if documented == actual {
         return Ok(());
     }
+    let unread = Expected { retry_after: actual.retry_after, ..documented.clone() } == actual;
+    let unread = if unread {
+        ": read the wait with `Response::retry_after_at` or `retry_after_in` where it is not in `Retry-After`"
+    } else {
+        ""
+    };
     let missed: Vec<String> = emulator
         .requests()
         .into_iter()
@@ -33,7 +39,7 @@ pub(super) fn compare(
         .collect();
     let missed = if missed.is_empty() { String::new() } else { format!("; {}", missed.join("; ")) };
     Err(format!(
-        "interaction `{}` documents {}, but the check says {}{missed}",
+        "interaction `{}` documents {}, but the check says {}{missed}{unread}",
         interaction.name,
         show(&documented),
         describe(result),

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use bonafide_core::host::SubmittedSettings;
-use bonafide_core::interaction::{Expected, Interaction};
+use bonafide_core::interaction::{Expected, Interaction, RequestMatcher};
 use bonafide_core::{Cause, ProviderValidator, Verdict, WarningCode};
 use serde_json::Value;
 
@@ -187,7 +187,10 @@ fn check_steps(
         let base_urls = validator.descriptor().base_urls();
         let known =
             step.base_url.as_deref().is_none_or(|key| base_urls.iter().any(|url| url.key == key));
-        require(known, "`base_url` is not the key of a base URL of the descriptor");
+        require(
+            known,
+            "`base_url` is not the key of a base URL of the descriptor: write one of its keys, or add a `BaseUrl::service`",
+        );
         require(
             matches!(asked.method.as_str(), "GET" | "POST"),
             "`method` is neither `GET` nor `POST`",
@@ -197,15 +200,7 @@ fn check_steps(
         let lower = |name: &String| !name.bytes().any(|byte| byte.is_ascii_uppercase());
         let names = asked.headers.keys().chain(step.response.headers.keys());
         require(names.into_iter().all(lower), "the name of a header is not in lower case");
-        let texts = asked
-            .bearer
-            .iter()
-            .chain(&asked.basic)
-            .chain(&asked.authorization)
-            .chain([&asked.path]);
-        let values = asked.query.values().chain(asked.headers.values()).chain(asked.form.values());
-        let values = values.filter_map(Value::as_str);
-        for field in texts.map(String::as_str).chain(values).flat_map(templates) {
+        for field in templates(asked) {
             require(
                 interaction.settings.contains_key(field),
                 &format!("`{{{field}}}` names no field of the interaction's settings"),
@@ -214,9 +209,27 @@ fn check_steps(
     }
 }
 
-/// The names between braces.
-fn templates(text: &str) -> impl Iterator<Item = &str> {
+/// The settings fields whose values a request must hold: the names between braces.
+fn templates(request: &RequestMatcher) -> impl Iterator<Item = &str> {
+    let RequestMatcher { path, bearer, basic, authorization, .. } = request;
+    let texts = [bearer, basic, authorization].into_iter().flatten().chain([path]);
+    let values = request.query.values().chain(request.headers.values());
+    let values = values.chain(request.form.values()).chain(&request.body);
+    texts.map(String::as_str).chain(values.flat_map(strings)).flat_map(names_in_braces)
+}
+
+fn names_in_braces(text: &str) -> impl Iterator<Item = &str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+/// Every text in a JSON value.
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(members) => members.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Where somebody is asked, the settings are such that somebody is; and the other way round.
@@ -282,12 +295,19 @@ pub fn an_interaction_answers_unknown_credentials(
             interactions.len()
         ));
     };
-    if fallback.expected.verdict() == Verdict::Rejected {
-        return Ok(());
+    let Interaction { name, .. } = fallback;
+    let mut findings = Findings::default();
+    findings.require(fallback.expected.verdict() == Verdict::Rejected, || {
+        format!(
+            "interaction `{name}` answers whatever no other is for, and is no rejection: give `\"fallback\": true` to the one \
+             that shows a key that nobody knows"
+        )
+    });
+    for field in fallback.steps.iter().flat_map(|step| templates(&step.request)) {
+        findings.add(format!(
+            "interaction `{name}` answers whatever no other is for, but asks for one value of `{field}`: take `{{{field}}}` away, \
+             and write `*` for a segment of the path, as in `/*/getMe`"
+        ));
     }
-    Err(format!(
-        "interaction `{}` answers whatever no other is for, and is no rejection: give `\"fallback\": true` to the one that \
-         shows a key that nobody knows",
-        fallback.name
-    ))
+    findings.into_result()
 }

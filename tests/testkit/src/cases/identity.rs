@@ -156,7 +156,7 @@ pub fn the_allowed_requests_are_well_formed(
             request.base_url.is_none_or(|key| services.into_iter().any(|known| known.key == key));
         findings.require(is_known, || {
             format!(
-                "`{method} {path}` is for `{}`, which is not a `BaseUrl::service` of the descriptor",
+                "`{method} {path}` is for `{}`, which is not a `BaseUrl::service` of the descriptor: add it, or name one that is",
                 request.base_url.unwrap_or_default()
             )
         });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bonafide_core::host::Environment;
 use bonafide_core::interaction::{Interaction, ResponseStub, Step};
-use bonafide_core::{Failure, Outcome, ProviderValidator};
+use bonafide_core::{Cause, Failure, Outcome, ProviderValidator};
 use bonafide_emulator::{Authority, Emulator};
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -495,13 +495,18 @@ impl<'a> Cell<'a> {
         let mut wrong = Findings::default();
         let (result, took) = self.check(stage).await;
         wrong.require(expected.meets(&result), || {
-            format!(
-                "the server {what}, which must be `{expected}`, but the check says {}: conclude from the provider's own \
-                 words alone, end with `Response::inconclusive` where there are none, and pass on the failures of `Context` \
-                 as they are; where the provider documents this verdict, say so with `differs: {{ \"{}\" => \"…\" }}`",
-                describe(&result),
-                self.fault.name,
-            )
+            let says = describe(&result);
+            let way_out = if matches!(&result, Err(failure) if failure.cause() == Cause::Internal) {
+                "mend what it names first: no answer of a provider is a defect of the check".to_owned()
+            } else {
+                format!(
+                    "conclude from the provider's own words alone, end with `Response::inconclusive` where there are none, and \
+                     pass on the failures of `Context` as they are; where the provider documents this verdict, say so with \
+                     `differs: {{ \"{}\" => \"…\" }}`",
+                    self.fault.name
+                )
+            };
+            format!("the server {what}, which must be `{expected}`, but the check says {says}: {way_out}")
         });
         wrong.require(took < timeout_of(self.fault) + GRACE, || {
             format!(

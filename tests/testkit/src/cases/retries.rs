@@ -107,9 +107,11 @@ async fn asks_no_more_than_it_may(
     settings: &Value,
 ) -> Result<(), String> {
     let limited: &[(&str, &str)] = &[("retry-after", "5")];
+    let unreadable: &[(&str, &str)] = &[("retry-after", "later")];
     let mut findings = Findings::default();
     for (what, status, headers, cause, most) in [
         ("503 for ever", 503, &[][..], Cause::ProviderUnavailable, MAX_REQUESTS),
+        ("503 with a wait in words", 503, unreadable, Cause::ProviderUnavailable, 1),
         ("500 for ever", 500, &[][..], Cause::ProviderUnavailable, 1),
         ("429 with a wait of 5 seconds", 429, limited, Cause::ProviderRateLimited, 1),
         (

@@ -270,7 +270,7 @@ fn broken_answers() -> Vec<Fault> {
         says(
             "broken_chunk",
             "gives a chunk whose length is no number",
-            UNAVAILABLE,
+            UNEXPECTED,
             format!("{HEAD}transfer-encoding: chunked\r\n\r\nlength\r\n{{}}\r\n0\r\n\r\n"),
         ),
     ]

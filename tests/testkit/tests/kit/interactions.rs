@@ -50,6 +50,13 @@ documented!(
     interaction!("works", "sandbox-1", r#""expected": {}, "fallback": true"#),
     interaction!("fails", "sandbox-2", r#""expected": {"cause": "not_found"}, "fallback": true"#)
 );
+documented!(
+    Choosing,
+    r#"{"name": "fails", "title": "For the test", "source": "inferred: for the test", "fallback": true,
+        "steps": [{"request": {"method": "POST", "path": "/key{api_key}", "body": {"keys": ["{api_key}"]}},
+                   "response": {"status": 404}}],
+        "settings": {"api_key": "sandbox-1"}, "expected": {"cause": "not_found"}}"#
+);
 documented!(Passing, interaction!("works", "sandbox-1", r#""expected": {}, "fallback": true"#));
 
 #[test]
@@ -131,6 +138,13 @@ fn all_together() {
     fails(
         an_interaction_answers_unknown_credentials(&Passing),
         &["interaction `works` answers whatever no other is for, and is no rejection"],
+    );
+    fails(
+        an_interaction_answers_unknown_credentials(&Choosing),
+        &[
+            "interaction `fails` answers whatever no other is for, but asks for one value of `api_key`",
+            "but asks for one value of `api_key`",
+        ],
     );
 }
 
