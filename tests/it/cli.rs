@@ -187,7 +187,7 @@ fn certificates_are_found_beside_the_file() {
     assert_eq!(
         text(&refused.stderr),
         format!(
-            "error: the certificates of `egress.extra_ca` cannot be used: there is no certificate in the file (`{}`, line 2)\n",
+            "error: the certificates of `egress.extra_ca` cannot be used: the file does not contain a certificate (`{}`, line 2)\n",
             file.display()
         )
     );

@@ -39,9 +39,6 @@ impl Provider for Mitto {
         let response = request.json(&dry_run).send().await?;
         Err(match response.error_code::<i64>("/responseCode") {
             (200..=299, Some(0)) if response.at("/test") == Some(true) => return Ok(Outcome::valid()),
-            (200..=299, Some(0)) => {
-                Failure::unexpected_response().with_note("Mitto does not say that the dry run was one")
-            }
             (200..=299 | 400, Some(5 | 6)) if settings.sender_name.is_some() => {
                 Failure::invalid_settings("sender_name")
                     .with_hint("Use 3 to 11 letters and digits, or 3 to 14 digits.")

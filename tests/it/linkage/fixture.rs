@@ -28,7 +28,7 @@ pub(super) const STARTS: [(&str, i32, &str); 6] = [
         "error: `bonafide-nested` is a dependency in Cargo.toml and is not linked into this program: add the line \
          `use bonafide_nested as _;` to the program's source\n\
          a crate that is named and still missing registers nothing: it lacks the line `register_provider!(…);`, or is \
-         no provider and belongs into `not-providers = […]` under `[package.metadata.bonafide]` in Cargo.toml\n",
+         not a provider and belongs into `not-providers = […]` under `[package.metadata.bonafide]` in Cargo.toml\n",
     ),
     (
         "host-one-id",
