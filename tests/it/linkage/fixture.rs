@@ -34,13 +34,13 @@ pub(super) const STARTS: [(&str, i32, &str); 6] = [
         "host-one-id",
         2,
         "error: the crates `bonafide-other` 1.0.0 and `bonafide-plain` 1.0.0 both register provider id `9001`: give \
-         one of them another in the line `id: \"9001\"` of its descriptor, or take one of them out of the program\n",
+         one of them another in its `Descriptor::new`, or take one of them out of the program\n",
     ),
     (
         "host-one-name",
         2,
         "error: the crates `bonafide-plain` 1.0.0 and `bonafide-same` 1.0.0 both register provider name `plain`: give \
-         one of them another in the line `name: \"plain\"` of its descriptor, or take one of them out of the program\n",
+         one of them another in its `Descriptor::new`, or take one of them out of the program\n",
     ),
     (
         "host-two-versions",
