@@ -23,13 +23,14 @@ pub struct Settings {
 impl Provider for Postmark {
     type Settings = Settings;
 
-    const DESCRIPTOR: Descriptor = Descriptor::new("2000", "postmark", ProviderType::Email, "Postmark")
-        .with_base_urls(&[BaseUrl::main("https://api.postmarkapp.com")])
-        .with_requests(&[AllowedRequest::get(
-            "/server",
-            "reads: https://postmarkapp.com/developer/api/server-api",
-        )])
-        .with_interactions(include_str!("../interactions.json"));
+    const DESCRIPTOR: Descriptor =
+        Descriptor::new("2000", "postmark", ProviderType::Email, "Postmark")
+            .with_base_urls(&[BaseUrl::main("https://api.postmarkapp.com")])
+            .with_requests(&[AllowedRequest::get(
+                "/server",
+                "reads: https://postmarkapp.com/developer/api/server-api",
+            )])
+            .with_interactions(include_str!("../interactions.json"));
 
     async fn validate(&self, context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         let request = context.get(["server"]);
