@@ -146,10 +146,8 @@ impl Context {
     /// Whether the descriptor allows this request to the base URL.
     pub(crate) fn allows(&self, method: &str, path: &[Segment<'_>]) -> bool {
         self.base_url().is_some_and(|base_url| {
-            let requests = self.descriptor.requests.iter();
-            requests
-                .into_iter()
-                .any(|request| request.covers(base_url, method, path.iter().copied()))
+            let mut requests = self.descriptor.requests.iter();
+            requests.any(|request| request.covers(base_url, method, path.iter().copied()))
         })
     }
 
@@ -172,8 +170,8 @@ impl Context {
 
     /// The same check in the provider's next region, if it has one. The deadline stays.
     pub(crate) fn next_region(&self) -> Option<Self> {
-        let regions = self.descriptor.base_urls().iter().enumerate().skip(self.base_url? + 1);
-        let (next, _) = regions.into_iter().find(|(_, base_url)| base_url.is_region())?;
+        let mut others = self.descriptor.base_urls().iter().enumerate().skip(self.base_url? + 1);
+        let (next, _) = others.find(|(_, base_url)| base_url.is_region())?;
         Some(Self { base_url: Some(next), host: None, ..self.clone() })
             .filter(|next| next.config.is_some())
     }

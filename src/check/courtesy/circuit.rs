@@ -44,15 +44,13 @@ impl Circuit {
         match *self {
             Self::Closed { .. } => Ok(Role::OneOfMany),
             Self::Open { until, .. } if now < until => Err(until),
-            Self::Open { pause, .. } => {
+            Self::Trying { since, .. } if now < since + MAX_TRIAL => {
+                Err((now + WHILE_TRYING).min(since + MAX_TRIAL))
+            }
+            Self::Open { pause, .. } | Self::Trying { pause, .. } => {
                 *self = Self::Trying { since: now, pause };
                 Ok(Role::Tries)
             }
-            Self::Trying { since, pause } if since + MAX_TRIAL <= now => {
-                *self = Self::Trying { since: now, pause };
-                Ok(Role::Tries)
-            }
-            Self::Trying { since, .. } => Err((now + WHILE_TRYING).min(since + MAX_TRIAL)),
         }
     }
 
